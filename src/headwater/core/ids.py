@@ -1,0 +1,67 @@
+"""Identifiers and secrets in IVS's forms, from a random source that is passed in.
+
+Source: contract C.1 and C.2 (forms seen in AWS's documentation).
+"""
+
+from collections.abc import Callable
+
+from headwater.core.secret import Secret
+
+RandomBytes = Callable[[int], bytes]
+"""`secrets.token_bytes` in the server; a seeded source in tests."""
+
+_ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+RESOURCE_ID_LENGTH = 12
+STREAM_ID_TAIL_LENGTH = 23
+SRT_PASSPHRASE_LENGTH = 69  # SRT allows 10 to 79
+
+
+def pick(alphabet: str, length: int, random_bytes: RandomBytes) -> str:
+    """`length` characters of `alphabet` (2 to 256 of them), each equally likely.
+
+    Bytes that would favour the first characters are thrown away.
+    """
+    limit = 256 - 256 % len(alphabet)
+    chars: list[str] = []
+    while len(chars) < length:
+        fair = (byte for byte in random_bytes(2 * length) if byte < limit)
+        chars.extend(alphabet[byte % len(alphabet)] for byte in fair)
+    return "".join(chars[:length])
+
+
+def resource_id(random_bytes: RandomBytes) -> str:
+    """The last part of an ARN: 12 alphanumerics."""
+    return pick(_ALPHANUMERIC, RESOURCE_ID_LENGTH, random_bytes)
+
+
+def stream_id(random_bytes: RandomBytes) -> str:
+    """A broadcast's id: `st-` and 23 alphanumerics."""
+    return "st-" + pick(_ALPHANUMERIC, STREAM_ID_TAIL_LENGTH, random_bytes)
+
+
+def stream_key_value(region: str, random_bytes: RandomBytes) -> Secret:
+    """A publishing secret: `sk_<region>_<12 alphanumerics>_<30 alphanumerics>`."""
+    head = pick(_ALPHANUMERIC, 12, random_bytes)
+    tail = pick(_ALPHANUMERIC, 30, random_bytes)
+    return Secret(f"sk_{region}_{head}_{tail}")
+
+
+def srt_passphrase(random_bytes: RandomBytes) -> Secret:
+    """A channel's SRT passphrase: 69 alphanumerics."""
+    return Secret(pick(_ALPHANUMERIC, SRT_PASSPHRASE_LENGTH, random_bytes))
+
+
+def run_id(random_bytes: RandomBytes) -> str:
+    """Names one run of one stream in media URLs, so that no cache mixes two runs."""
+    return pick(_ALPHANUMERIC, 16, random_bytes)
+
+
+def access_key_id(random_bytes: RandomBytes) -> str:
+    """`AKHW` and 16 of A-Z, 2-7: the length and alphabet of AWS's, never one of AWS's."""
+    return "AKHW" + pick(_BASE32, 16, random_bytes)
+
+
+def access_key_secret(random_bytes: RandomBytes) -> Secret:
+    """40 characters, as AWS's are."""
+    return Secret(pick(_ALPHANUMERIC + "+/", 40, random_bytes))
