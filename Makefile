@@ -1,0 +1,73 @@
+# Bare `make` lists the verbs. CI calls the same ones.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.PHONY: help
+help: ## List the verbs
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: demo
+demo: $(VENV)/.installed ## Run the server with a live test picture and a watch page (Ctrl-C ends it)
+	@$(BIN)/headwater demo
+
+.PHONY: serve
+serve: $(VENV)/.installed ## Run the server
+	@$(BIN)/headwater serve
+
+.PHONY: test
+test: system-tools check unit e2e ## Install what the tests need, then run all checks and tests
+
+.PHONY: setup
+setup: $(VENV)/.developer ## Make the virtual environment with everything for development
+
+.PHONY: check
+check: setup ## Format, lint, types and import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: setup ## Format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: unit
+unit: setup ## Tests of the parts
+	$(BIN)/python -m pytest -m "not e2e"
+
+.PHONY: e2e
+e2e: setup ## Tests with real encoders, SDKs and a browser
+	$(BIN)/python -m pytest -m e2e
+
+.PHONY: docs
+docs: setup ## Write the generated reference pages
+	$(BIN)/headwater config reference > docs/reference/headwater.toml
+
+.PHONY: system-tools
+system-tools: ## Install ffmpeg and Chromium where they are missing
+	@scripts/system-tools
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Headwater needs Python 3.11 or newer; none was found." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing Headwater into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.developer: pyproject.toml $(VENV)/.installed
+	@echo "Installing the development tools into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@

@@ -1,0 +1,25 @@
+"""What the commands print for people: lines to paste and where things are."""
+
+from headwater.node.node import Endpoints
+from headwater.store.records import AccessKeyRecord
+
+
+def key_lines(key: AccessKeyRecord, region: str, api_url: str | None = None) -> list[str]:
+    """Shell lines that make the AWS CLI and SDKs use this key (and this endpoint)."""
+    lines = [
+        f"export AWS_ACCESS_KEY_ID={key.id}",
+        f"export AWS_SECRET_ACCESS_KEY={key.secret.reveal()}",
+        f"export AWS_DEFAULT_REGION={region}",
+    ]
+    if api_url:
+        lines.append(f"export AWS_ENDPOINT_URL_IVS={api_url}")
+    return lines
+
+
+def endpoint_rows(endpoints: Endpoints) -> list[tuple[str, str]]:
+    """Name and URL of everything that can be reached."""
+    return [
+        ("API endpoint", endpoints.api_url),
+        ("RTMPS ingest", endpoints.rtmps_url),
+        ("RTMP ingest", endpoints.rtmp_url),
+    ]

@@ -1,0 +1,203 @@
+"""One running server: opens everything in order, joins the stages, closes in reverse."""
+
+import asyncio
+import secrets
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+from msgspec import Struct
+
+from headwater.api.app import Api, ApiSettings
+from headwater.delivery.http import Delivery
+from headwater.ingest.server import RtmpServer
+from headwater.node.certificate import CertificateFiles, certificate_files, server_context
+from headwater.node.http_server import HttpServer
+from headwater.node.keys import ensure_root_key, open_store, prepare_data_dir
+from headwater.node.listen import listen, port_of
+from headwater.node.live import LiveRegistry, Packaging
+from headwater.node.routes import Pages, Routes
+from headwater.node.settings import Settings
+from headwater.store import Store
+from headwater.store.records import AccessKeyRecord
+
+TICK_S = 1.0
+TOKEN_SECRET = "pagination-token-secret"  # noqa: S105 - the name of a stored setting
+TOKEN_SECRET_BYTES = 32
+
+log = structlog.get_logger(__name__)
+
+
+class Endpoints(Struct, frozen=True, kw_only=True):
+    """Where this node can be reached; ports are the real ones."""
+
+    host: str
+    ingest_host: str
+    http_port: int
+    https_port: int
+    rtmp_port: int
+    rtmps_port: int
+    playback_base_url: str
+
+    @property
+    def api_url(self) -> str:
+        """What to set as an AWS SDK's endpoint URL."""
+        return f"http://{_bracketed(self.host)}:{self.http_port}"
+
+    @property
+    def rtmp_url(self) -> str:
+        """Server field of an encoder; the stream key follows."""
+        return f"rtmp://{_bracketed(self.ingest_host)}:{self.rtmp_port}/app/"
+
+    @property
+    def rtmps_url(self) -> str:
+        """Server field of an encoder; the stream key follows."""
+        return f"rtmps://{_bracketed(self.ingest_host)}:{self.rtmps_port}/app/"
+
+
+class Node:
+    """A server from start to stop. Start it once, from the event loop that will serve."""
+
+    def __init__(self, settings: Settings, pages: Pages) -> None:
+        self._settings = settings
+        self._pages = pages
+        self._stack = AsyncExitStack()
+        self.new_key: AccessKeyRecord | None = None  # made by this start
+        self.endpoints: Endpoints
+        self.live: LiveRegistry
+        self.store: Store
+        self.api: Api
+
+    async def start(self) -> None:
+        """Bind, open and serve; returns when everything answers.
+
+        Raises:
+            OperatorError: a setting, file or port is wrong; nothing is left open.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """End all streams and answers in progress, then close everything."""
+        await self._stack.aclose()
+
+    async def _start(self) -> None:
+        settings = self._settings
+        rtmp_sock, rtmps_sock, http_sock, https_sock = [
+            self._stack.enter_context(listen(address, port, name))
+            for name, address, port in (
+                ("rtmp.port", settings.rtmp.bind_address, settings.rtmp.port),
+                ("rtmp.tls_port", settings.rtmp.bind_address, settings.rtmp.tls_port),
+                ("http.port", settings.http.bind_address, settings.http.port),
+                ("http.tls_port", settings.http.bind_address, settings.http.tls_port),
+            )
+        ]
+        self.endpoints = _endpoints(
+            settings,
+            [port_of(sock) for sock in (http_sock, https_sock, rtmp_sock, rtmps_sock)],
+        )
+        data_dir = prepare_data_dir(settings)
+        certificate = self._certificate(data_dir)
+        self.store = await open_store(settings)
+        self._stack.push_async_callback(self.store.close)
+        self.new_key = await ensure_root_key(self.store, settings.server.account_id)
+
+        delivery = Delivery(now_s=time.monotonic, window_ms=settings.packaging.window_ms)
+        self.live = LiveRegistry(
+            store=self.store,
+            delivery=delivery,
+            packaging=Packaging(
+                segment_target_ms=settings.packaging.segment_target_ms,
+                part_target_ms=settings.packaging.part_target_ms,
+            ),
+            max_streams=settings.rtmp.max_streams,
+            random_bytes=secrets.token_bytes,
+            now_ms=now_ms,
+        )
+        self.api = await self._make_api()
+        routes = Routes(api=self.api, delivery=delivery, pages=self._pages, store=self.store)
+        for sock, tls in ((http_sock, None), (https_sock, certificate)):
+            server = HttpServer(
+                sock,
+                routes.respond,
+                max_body_bytes=settings.http.max_body_bytes,
+                certificate=tls,
+            )
+            server.start()
+            self._stack.push_async_callback(server.stop)
+        for sock, context in ((rtmp_sock, None), (rtmps_sock, server_context(certificate))):
+            rtmp = RtmpServer(max_connections=settings.rtmp.max_connections)
+            await rtmp.start(sock, self.live, ssl_context=context)
+            self._stack.push_async_callback(rtmp.close)
+        ticker = asyncio.create_task(_tick(delivery))
+        self._stack.callback(ticker.cancel)
+
+    def _certificate(self, data_dir: Path) -> CertificateFiles:
+        settings = self._settings
+        addresses = {settings.http.bind_address, settings.rtmp.bind_address}
+        hosts = sorted({"localhost", "127.0.0.1", "::1"} | addresses - {"0.0.0.0", "::"})  # noqa: S104
+        return certificate_files(
+            certificate_file=settings.tls.certificate_file,
+            key_file=settings.tls.key_file,
+            data_dir=data_dir,
+            hosts=hosts,
+        )
+
+    async def _make_api(self) -> Api:
+        async with self.store.write() as work:
+            token_secret = await work.setting(TOKEN_SECRET)
+            if token_secret is None:
+                token_secret = secrets.token_bytes(TOKEN_SECRET_BYTES)
+                await work.put_setting(TOKEN_SECRET, token_secret)
+        public = self._settings.public
+        return Api(
+            store=self.store,
+            control=self.live,
+            settings=ApiSettings(
+                ingest_host=public.ingest_host or self.endpoints.ingest_host,
+                srt_host=public.srt_host or self.endpoints.ingest_host,
+                playback_base_url=self.endpoints.playback_base_url,
+                max_body_bytes=self._settings.http.max_body_bytes,
+            ),
+            random_bytes=secrets.token_bytes,
+            now_ms=now_ms,
+            token_secret=token_secret,
+        )
+
+
+def now_ms() -> int:
+    """Wall clock in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _endpoints(settings: Settings, ports: list[int]) -> Endpoints:
+    http_port, https_port, rtmp_port, rtmps_port = ports
+    host = _reachable(settings.http.bind_address)
+    return Endpoints(
+        host=host,
+        ingest_host=_reachable(settings.rtmp.bind_address),
+        http_port=http_port,
+        https_port=https_port,
+        rtmp_port=rtmp_port,
+        rtmps_port=rtmps_port,
+        playback_base_url=settings.public.playback_url or f"http://{_bracketed(host)}:{http_port}",
+    )
+
+
+def _reachable(address: str) -> str:
+    """An address to connect to: a wildcard is reachable on loopback."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+async def _tick(delivery: Delivery) -> None:
+    while True:
+        await asyncio.sleep(TICK_S)
+        delivery.expire()

@@ -1,0 +1,48 @@
+"""Who answers which path: delivery, the watch page, else the REST API."""
+
+from typing import Protocol
+
+from headwater.api.app import Api
+from headwater.core.http import Request, Response
+from headwater.delivery.http import ChannelAddress, Delivery, playback_path
+from headwater.store import Store
+
+
+class Pages(Protocol):
+    """The web pages, which know nothing of the server but what is passed in."""
+
+    def watch_channel_id(self, path: str) -> str | None:
+        """The channel id of a watch page's path."""
+
+    def respond(self, request: Request, playback_path: str | None) -> Response | None:
+        """A page or static file; None when the path is not one of theirs."""
+
+
+class Routes:
+    """Answers every request of the HTTP ports."""
+
+    def __init__(self, *, api: Api, delivery: Delivery, pages: Pages, store: Store) -> None:
+        self._api = api
+        self._delivery = delivery
+        self._pages = pages
+        self._store = store
+
+    async def respond(self, request: Request) -> Response:
+        """One answer; the order is the order of how often each is asked."""
+        delivered = await self._delivery.respond(request)
+        if delivered is not None:
+            return delivered
+        page = self._pages.respond(request, await self._playback_path(request))
+        if page is not None:
+            return page
+        return await self._api.respond(request)
+
+    async def _playback_path(self, request: Request) -> str | None:
+        channel_id = self._pages.watch_channel_id(request.path)
+        if channel_id is None:
+            return None
+        async with self._store.read() as work:
+            channel = await work.channel_by_id(channel_id)
+        if channel is None:
+            return None
+        return playback_path(ChannelAddress(channel.region, channel.account, channel.id))

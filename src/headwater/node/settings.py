@@ -1,0 +1,240 @@
+"""Every setting: its name with its unit, default, range and effect, in one place.
+
+A setting's value is the last of: its default, `headwater.toml`, the environment
+(`HEADWATER_<SECTION>_<NAME>`), a flag (`--<section>-<name>`). Stages receive numbers,
+never these structs.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+PATTERN_TEXT = {
+    r"^[0-9]{12}\Z": "12 digits",
+    r"^[a-z0-9-]{1,32}\Z": "lower-case letters, digits and hyphens, e.g. us-east-1",
+    r"^https?://[^\s/]+\Z|^\Z": "an http:// or https:// URL without a path, or empty",
+    r"^[A-Za-z0-9.{}_-]*\Z": "a bare host name, or empty",
+    r"^sqlite\+aiosqlite:///.+|^\Z": "sqlite+aiosqlite:///<file>, or empty",
+}
+
+
+def _text(pattern: str, description: str) -> Meta:
+    return Meta(pattern=pattern, description=description)
+
+
+class ServerSettings(Struct, frozen=True, kw_only=True):
+    """The process."""
+
+    data_dir: Annotated[
+        str, Meta(min_length=1, description="Folder for the database, certificate and recordings.")
+    ] = "headwater-data"
+    account_id: Annotated[
+        str, _text(r"^[0-9]{12}\Z", "AWS account that the first access key belongs to.")
+    ] = "000000000000"
+    region: Annotated[
+        str,
+        _text(
+            r"^[a-z0-9-]{1,32}\Z",
+            "Region shown in the lines to paste and used by the demo; "
+            "requests are served for whichever region they are signed for.",
+        ),
+    ] = "us-east-1"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least severe line logged.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "text", "json"],
+        Meta(description="Log lines: text, json, or auto (text on a terminal, else json)."),
+    ] = "auto"
+
+
+class HttpSettings(Struct, frozen=True, kw_only=True):
+    """API, playback and watch page."""
+
+    bind_address: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Address to listen on; anything but loopback opens it to a network.",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port for plain HTTP; 0 picks a free one.")] = 8080
+    tls_port: Annotated[
+        Port, Meta(description="Port for HTTPS with HTTP/2; 0 picks a free one.")
+    ] = 8443
+    max_body_bytes: Annotated[
+        int, Meta(ge=1024, le=16_777_216, description="Largest request body accepted.")
+    ] = 262_144
+
+
+class RtmpSettings(Struct, frozen=True, kw_only=True):
+    """Ingest from encoders."""
+
+    bind_address: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Address to listen on; anything but loopback opens it to a network.",
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        Port,
+        Meta(description="Port for plain RTMP (channels with insecureIngest); 0 picks a free one."),
+    ] = 1935
+    tls_port: Annotated[Port, Meta(description="Port for RTMPS; 0 picks a free one.")] = 1936
+    max_connections: Annotated[
+        int, Meta(ge=1, le=100_000, description="Encoder connections open at once.")
+    ] = 1000
+    max_streams: Annotated[
+        int, Meta(ge=1, le=100_000, description="Streams live at once, over all channels.")
+    ] = 100
+
+
+class TlsSettings(Struct, frozen=True, kw_only=True):
+    """Certificate for HTTPS and RTMPS."""
+
+    certificate_file: Annotated[
+        str,
+        Meta(description="PEM file with the full chain; empty: self-signed, made at first start."),
+    ] = ""
+    key_file: Annotated[
+        str, Meta(description="PEM file with the private key of tls.certificate_file.")
+    ] = ""
+
+
+class PublicSettings(Struct, frozen=True, kw_only=True):
+    """How the world reaches this server: what the API writes into its answers.
+
+    `{prefix}` stands for 12 hex digits of account and region, `{region}` for the region,
+    as in IVS's own host names.
+    """
+
+    playback_url: Annotated[
+        str,
+        _text(
+            r"^https?://[^\s/]+\Z|^\Z",
+            "Start of every playbackUrl, e.g. https://{prefix}.{region}.playback.example.com; "
+            "empty: http.bind_address and http.port.",
+        ),
+    ] = ""
+    ingest_host: Annotated[
+        str,
+        _text(
+            r"^[A-Za-z0-9.{}_-]*\Z",
+            "Channel.ingestEndpoint, e.g. {prefix}.ingest.example.com; empty: rtmp.bind_address.",
+        ),
+    ] = ""
+    srt_host: Annotated[
+        str,
+        _text(r"^[A-Za-z0-9.{}_-]*\Z", "Channel.srt.endpoint; empty: rtmp.bind_address."),
+    ] = ""
+
+
+class StoreSettings(Struct, frozen=True, kw_only=True):
+    """The database."""
+
+    url: Annotated[
+        str,
+        _text(
+            r"^sqlite\+aiosqlite:///.+|^\Z",
+            "Where the data is kept; empty: the SQLite file headwater.db in server.data_dir.",
+        ),
+    ] = ""
+
+
+class PackagingSettings(Struct, frozen=True, kw_only=True):
+    """Segments, parts and windows."""
+
+    segment_target_ms: Annotated[
+        int, Meta(ge=1000, le=6000, description="Segment length aimed at; cut at key frames.")
+    ] = 2000
+    part_target_ms: Annotated[
+        int, Meta(ge=200, le=1000, description="Part length aimed at with latencyMode LOW.")
+    ] = 333
+    window_ms: Annotated[
+        int, Meta(ge=20_000, le=120_000, description="Media that a live playlist lists at least.")
+    ] = 24_000
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """All sections."""
+
+    server: ServerSettings = ServerSettings()
+    http: HttpSettings = HttpSettings()
+    rtmp: RtmpSettings = RtmpSettings()
+    tls: TlsSettings = TlsSettings()
+    public: PublicSettings = PublicSettings()
+    store: StoreSettings = StoreSettings()
+    packaging: PackagingSettings = PackagingSettings()
+
+
+class Setting(Struct, frozen=True, kw_only=True):
+    """One setting as its field declares it."""
+
+    section: str
+    name: str
+    type: Any  # the annotated type, for msgspec.convert
+    default: str | int
+    description: str
+    allowed: str
+
+    @property
+    def dotted(self) -> str:
+        """`section.name`, as error texts and headwater.toml spell it."""
+        return f"{self.section}.{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"HEADWATER_{self.section}_{self.name}".upper()
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag."""
+        return f"--{self.section}-{self.name}".replace("_", "-")
+
+
+def all_settings() -> Iterator[Setting]:
+    """Every setting, section by section in the order of the structs."""
+    for section in msgspec.structs.fields(Settings):
+        hints = get_type_hints(section.type, include_extras=True)
+        for field in msgspec.structs.fields(section.type):
+            hint = hints[field.name]
+            yield Setting(
+                section=section.name,
+                name=field.name,
+                type=hint,
+                default=field.default,
+                description=_description(hint),
+                allowed=_allowed(hint),
+            )
+
+
+def section_docs() -> dict[str, str]:
+    """First line of each section's docstring, by section name."""
+    fields = msgspec.structs.fields(Settings)
+    return {field.name: (field.type.__doc__ or "").splitlines()[0] for field in fields}
+
+
+def _description(hint: Any) -> str:  # noqa: ANN401 - a typing construct
+    texts = [meta.description for meta in hint.__metadata__ if meta.description]
+    return str(texts[-1])
+
+
+def _allowed(hint: Any) -> str:  # noqa: ANN401 - a typing construct
+    info = msgspec.inspect.type_info(hint)
+    while isinstance(info, msgspec.inspect.Metadata):
+        info = info.type
+    match info:
+        case msgspec.inspect.IntType(ge=low, le=high):
+            return f"a whole number from {low} to {high}"
+        case msgspec.inspect.LiteralType(values=values):
+            return "one of " + ", ".join(str(value) for value in values)
+        case msgspec.inspect.StrType(pattern=str(pattern)):
+            return PATTERN_TEXT[pattern]
+        case msgspec.inspect.StrType(min_length=1):
+            return "a non-empty text"
+    return "a text"
