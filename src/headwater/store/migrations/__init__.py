@@ -1,0 +1,1 @@
+"""Migrations: one numbered file per schema version, run in order by Alembic."""

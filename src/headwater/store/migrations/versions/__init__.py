@@ -1,0 +1,1 @@
+"""What each schema version changed. A released file never changes again."""

@@ -1,0 +1,68 @@
+"""The schema's version, and how a database gets to it.
+
+A database holds two numbers: the version it is at (Alembic's table), and the oldest
+SCHEMA_VERSION whose code can work with it (`schema_compat`). So an older release starts
+on a newer database until a migration breaks it, and then says so instead of harming it.
+
+    empty or older    -> upgrade
+    same              -> nothing to do (Alembic is not even imported: it takes long)
+    newer, compatible -> nothing to do
+    newer, else       -> OperatorError
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
+
+from headwater.store.engine import Database, migration, refusal
+from headwater.store.tables import schema_compat
+
+SCHEMA_VERSION = 1
+"""The number of the last file in `migrations/versions`."""
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_alembic_version = Table("alembic_version", MetaData(), Column("version_num", String))
+
+
+async def prepare(database: Database) -> None:
+    """Bring the database to SCHEMA_VERSION.
+
+    Raises:
+        OperatorError: it is not a database of Headwater, or too new for this release.
+        DBAPIError: SQLite refuses the file.
+    """
+    async with database.writer.begin() as connection:
+        version = await connection.run_sync(_version, database.path)
+    if version >= SCHEMA_VERSION:
+        return
+    async with migration(database) as connection:
+        await connection.run_sync(upgrade)  # nothing, if another process was faster
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing, within the caller's transaction."""
+    from alembic import command  # noqa: PLC0415 - slow, and rarely needed
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config(attributes={"connection": connection})
+    # A "%" in the path would be taken for the start of a variable.
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    command.upgrade(config, "head")
+
+
+def _version(connection: Connection, path: Path) -> int:
+    """The database's version, 0 when empty; refuses what is not ours or too new."""
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return 0
+    if not {"alembic_version", "schema_compat"} <= set(tables):
+        raise refusal(path, "it belongs to another program; name another file")
+    version = int(connection.execute(select(_alembic_version)).scalar_one())
+    oldest = connection.execute(select(schema_compat)).scalar_one()
+    if oldest > SCHEMA_VERSION:
+        raise refusal(
+            path,
+            f"a newer Headwater wrote it (schema {version}, this release knows"
+            f" {SCHEMA_VERSION}); run that release, or restore a backup from before",
+        )
+    return version

@@ -1,0 +1,238 @@
+import asyncio
+import logging
+import os
+import sqlite3
+import stat
+import traceback
+from contextlib import closing
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from headwater.core.errors import OperatorError
+from headwater.core.secret import Secret
+from headwater.store import Store
+from store.rows import HERE, add_channel, channel, stream_key
+
+URLS = [
+    # id,             url,                                says
+    ("no url",        "headwater.db",                     "cannot be read; use sqlite:///<file>"),
+    ("postgresql",    "postgresql://me:hush@host/db",     "begins with postgresql:, use sqlite:///"),
+    ("bad port",      "sqlite://me:hush@host:port/db",    "use sqlite:///<file>"),
+    ("unknown",       "nosuch://me:hush@host/db",         "begins with nosuch:, use sqlite:///"),
+    ("memory",        "sqlite://",                        "must name a file and no options"),
+    ("named memory",  "sqlite:///:memory:",               "must name a file and no options"),
+    ("two slashes",   "sqlite://data/headwater.db",       "must name a file and no options"),
+    ("options",       "sqlite:///headwater.db?mode=ro",   "must name a file and no options"),
+]  # fmt: skip
+
+
+async def count(store):
+    async with store.read() as work:
+        return await work.count_channels(HERE)
+
+
+def needs_refusal(path):
+    if os.access(path, os.W_OK):
+        pytest.skip("this user may write everywhere")
+
+
+@pytest.mark.parametrize(("url", "says"), [row[1:] for row in URLS], ids=[row[0] for row in URLS])
+async def test_other_urls_are_refused_without_showing_a_password(url, says):
+    with pytest.raises(OperatorError, match=says) as caught:
+        await Store.open(url)
+    assert "hush" not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_all_files_are_for_their_owner_only(path, url):
+    store = await Store.open(url)
+    await add_channel(store)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
+
+    assert modes == {
+        "headwater.db": 0o600,
+        "headwater.db-wal": 0o600,
+        "headwater.db-shm": 0o600,
+    }
+    await store.close()
+
+
+async def test_closing_ends_every_connection(store, path):
+    """SQLite removes its side files with the last one."""
+    await asyncio.gather(*(add_channel(store) for _ in range(3)))
+    await asyncio.gather(*(count(store) for _ in range(10)))
+    await store.close()
+
+    assert [file.name for file in path.parent.iterdir()] == ["headwater.db"]
+
+
+async def test_an_answered_write_is_on_the_disk(store):
+    async with store._database.writer.connect() as connection:
+        pragmas = {
+            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+
+    full = 2
+    assert pragmas == {
+        "journal_mode": "wal",
+        "synchronous": full,
+        "foreign_keys": 1,
+        "busy_timeout": 2000,
+    }
+
+
+async def test_a_relative_file_stays_the_same_file_wherever_the_process_goes(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    store = await Store.open("sqlite:///headwater.db")
+    monkeypatch.chdir("elsewhere")
+    async with store.read() as work:
+        assert await work.count_channels(HERE) == 0
+    await store.close()
+
+
+async def test_a_url_can_quote_any_file_name(tmp_path):
+    path = tmp_path / "100% mine? #1.db"
+    await (await Store.open(f"sqlite:///{quote(str(path))}")).close()
+
+    assert path.exists()
+
+
+async def test_a_link_to_a_file_not_made_yet_is_followed(tmp_path):
+    (tmp_path / "link.db").symlink_to(tmp_path / "target.db")
+    await (await Store.open(f"sqlite:///{tmp_path}/link.db")).close()
+
+    assert stat.S_IMODE((tmp_path / "target.db").stat().st_mode) == 0o600
+
+
+async def test_a_missing_directory_is_named(tmp_path):
+    with pytest.raises(OperatorError) as caught:
+        await Store.open(f"sqlite:///{tmp_path}/no/headwater.db")
+    assert str(caught.value) == (
+        f"database {tmp_path}/no/headwater.db: its directory does not exist; create it"
+    )
+
+
+async def test_a_directory_in_place_of_the_file_is_named(tmp_path):
+    with pytest.raises(OperatorError, match=f"{tmp_path}: it is a directory; name a file"):
+        await Store.open(f"sqlite:///{tmp_path}")
+
+
+async def test_a_directory_that_is_a_file_is_named(path):
+    path.write_bytes(b"")
+    with pytest.raises(OperatorError, match=r"x\.db: it cannot be created: Not a directory"):
+        await Store.open(f"sqlite:///{path}/x.db")
+
+
+async def test_a_file_that_is_no_database_is_named_and_left_alone(path, url):
+    path.write_text("Dear diary, " * 1000)
+    with pytest.raises(OperatorError) as caught:
+        await Store.open(url)
+
+    assert str(caught.value) == (f"database {path}: it is not a SQLite database; name another file")
+    assert path.read_text() == "Dear diary, " * 1000
+
+
+async def test_a_damaged_database_is_named(store, path, url):
+    await store.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+
+    with pytest.raises(OperatorError, match=f"database {path}: it is damaged; restore a backup"):
+        await Store.open(url)
+
+
+async def test_a_file_that_cannot_be_written_is_named(store, path, url):
+    await store.close()
+    path.chmod(0o400)
+    needs_refusal(path)
+    with pytest.raises(OperatorError, match=f"database {path}: it cannot be written; check"):
+        await Store.open(url)
+
+
+async def test_a_directory_that_cannot_be_written_is_named(tmp_path, path, url):
+    tmp_path.chmod(0o500)
+    try:
+        needs_refusal(tmp_path)
+        with pytest.raises(OperatorError, match=f"database {path}: it cannot be created: Perm"):
+            await Store.open(url)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+async def test_an_old_file_in_a_directory_that_cannot_be_written_is_named(
+    tmp_path, store, path, url
+):
+    await store.close()
+    tmp_path.chmod(0o500)
+    try:
+        needs_refusal(tmp_path)
+        with pytest.raises(OperatorError, match=f"database {path}: it cannot be .* directory"):
+            await Store.open(url)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+async def test_a_full_disk_is_named(store):
+    async with store._database.writer.connect() as connection:
+        pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
+        await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+
+    with pytest.raises(OperatorError, match="the disk is full; make room"):
+        async with store.write() as work:
+            await work.put_setting("big", bytes(100_000))
+    async with store.read() as work:
+        assert await work.setting("big") is None
+
+
+async def test_a_lock_held_elsewhere_is_waited_for_then_named(path, url):
+    store = await Store.open(url, busy_timeout_ms=50)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OperatorError) as writing:
+            async with store.write():
+                pytest.fail("there are two writers")
+        with pytest.raises(OperatorError, match="held its lock for too long"):
+            await Store.open(url, busy_timeout_ms=50)
+        async with store.read() as work:
+            assert await work.count_channels(HERE) == 0
+    await add_channel(store)
+    await store.close()
+
+    assert str(writing.value) == (
+        f"database {path}: another process held its lock for too long; see what else uses it"
+    )
+
+
+async def test_a_writer_that_never_ends_is_named_to_the_next(url):
+    store = await Store.open(url, busy_timeout_ms=50)
+    async with store.write():
+        with pytest.raises(OperatorError, match="held its lock for too long"):
+            async with store.write():
+                pytest.fail("there are two writers")
+    await store.close()
+
+
+async def test_error_texts_and_logs_hold_no_secret(store, caplog):
+    logging.getLogger("aiosqlite").setLevel(logging.NOTSET)  # as another test may leave it
+    again = await Store.open(f"sqlite:///{store._database.path}")
+    caplog.set_level(logging.DEBUG)
+    record = channel(srt_passphrase=Secret("hush1"))
+    key = stream_key(record, value=Secret("hush2"))
+
+    async def insert():
+        async with again.write() as work:
+            await work.insert_channel(record, key)
+            assert await work.stream_key_by_value(key.value)
+        async with again.write() as work:
+            await work.insert_channel(record, key)
+
+    with pytest.raises(IntegrityError) as caught:
+        await insert()
+    await again.close()
+
+    told = caplog.text + "".join(traceback.format_exception(caught.value))
+    assert "hush" not in told
+    assert "UNIQUE constraint failed: channels.id" in told

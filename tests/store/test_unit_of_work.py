@@ -1,0 +1,307 @@
+from contextlib import suppress
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
+
+from headwater.core.secret import Secret
+from headwater.store.records import AccessKeyRecord, Position, Scope
+from headwater.store.tables import CHANNEL_FILTERS
+from store import rows
+from store.rows import ELSEWHERE, HERE, add_channel, channel, stream_key
+
+# The store outlives an example: each example takes back what it wrote.
+on_one_store = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+IDS = st.text("abcXYZ019", min_size=1, max_size=4)
+
+
+class Undo(Exception):  # noqa: N818 - no error: rolls a unit of work back
+    pass
+
+
+def position(record):
+    return Position(record.created_at_ms, record.id)
+
+
+def access_key(**changes):
+    fields = {
+        "id": "AKHW1",
+        "account": HERE.account,
+        "secret": Secret("hush"),
+        "created_at_ms": 1,
+        "description": "",
+    }
+    return AccessKeyRecord(**fields | changes)
+
+
+@given(pair=rows.channels_with_keys())
+@on_one_store
+async def test_channels_and_stream_keys_come_back_as_they_went_in(store, pair):
+    of, key = pair
+    scope = Scope(of.account, of.region)
+    with suppress(Undo):
+        async with store.write() as work:
+            await work.insert_channel(of, key)
+
+            assert await work.channel(scope, of.id) == of
+            assert await work.channel_by_id(of.id) == of
+            assert await work.channels(scope, [of.id]) == [of]
+            assert await work.list_channels(scope, limit=1, after=None, name=of.name) == [of]
+            assert await work.stream_key(scope, key.id) == key
+            assert await work.stream_keys(scope, [key.id]) == [key]
+            assert await work.stream_key_by_value(key.value) == key
+            assert await work.list_stream_keys(scope, of.id, limit=1, after=None) == [key]
+            raise Undo
+
+
+@given(before=rows.channels, after=rows.channels)
+@on_one_store
+async def test_an_update_replaces_all_but_identity_and_age(store, before, after):
+    same = {name: getattr(before, name) for name in ("id", "region", "account")}
+    after = msgspec.structs.replace(after, **same)
+    with suppress(Undo):
+        async with store.write() as work:
+            await work.insert_channel(before, stream_key(before))
+
+            assert await work.update_channel(after)
+            assert await work.channel_by_id(before.id) == msgspec.structs.replace(
+                after, created_at_ms=before.created_at_ms
+            )
+            raise Undo
+
+
+@given(key=rows.access_keys)
+@on_one_store
+async def test_access_keys_come_back_as_they_went_in(store, key):
+    with suppress(Undo):
+        async with store.write() as work:
+            await work.insert_access_key(key)
+
+            assert await work.access_key(key.id) == key
+            assert await work.list_access_keys() == [key]
+            assert await work.delete_access_key(key.id)
+            assert not await work.delete_access_key(key.id)
+            assert await work.access_key(key.id) is None
+            raise Undo
+
+
+@given(name=rows.text, values=st.lists(st.binary(max_size=50), min_size=1, max_size=3))
+@on_one_store
+async def test_a_setting_is_what_was_put_last(store, name, values):
+    with suppress(Undo):
+        async with store.write() as work:
+            assert await work.setting(name) is None
+            for value in values:
+                await work.put_setting(name, value)
+                assert await work.setting(name) == value
+            raise Undo
+
+
+@pytest.mark.parametrize("foreign", ELSEWHERE, ids=["other region", "other account"])
+async def test_a_foreign_scope_sees_and_changes_nothing(store, foreign):
+    of = await add_channel(store)
+    key = stream_key(of)
+    async with store.write() as work:
+        await work.insert_stream_key(key)
+
+        assert await work.channel(foreign, of.id) is None
+        assert await work.channels(foreign, [of.id]) == []
+        assert await work.list_channels(foreign, limit=9, after=None) == []
+        assert await work.count_channels(foreign) == 0
+        assert await work.stream_key(foreign, key.id) is None
+        assert await work.stream_keys(foreign, [key.id]) == []
+        assert await work.list_stream_keys(foreign, of.id, limit=9, after=None) == []
+        assert await work.count_stream_keys(foreign, of.id) == 0
+        moved = {"account": foreign.account, "region": foreign.region, "name": "mine"}
+        assert not await work.update_channel(msgspec.structs.replace(of, **moved))
+        assert not await work.delete_channel(foreign, of.id)
+        assert not await work.delete_stream_key(foreign, key.id)
+    async with store.read() as work:
+        assert await work.channel(HERE, of.id) == of
+        assert await work.stream_key(HERE, key.id) == key
+
+
+async def test_publishers_and_viewers_find_channels_of_any_scope(store):
+    of = await add_channel(store, ELSEWHERE[0])
+    key = stream_key(of)
+    async with store.write() as work:
+        await work.insert_stream_key(key)
+
+        assert await work.channel_by_id(of.id) == of
+        assert await work.stream_key_by_value(key.value) == key
+        assert await work.stream_key_by_value(Secret("sk_unknown")) is None
+
+
+async def test_deleting_a_channel_deletes_its_keys_and_no_others(store):
+    gone, stays = await add_channel(store), await add_channel(store)
+    key = stream_key(gone)
+    async with store.write() as work:
+        await work.insert_stream_key(key)
+
+        assert await work.count_stream_keys(HERE, gone.id) == 2
+        assert await work.delete_channel(HERE, gone.id)
+        assert not await work.delete_channel(HERE, gone.id)
+        assert await work.channel_by_id(gone.id) is None
+        assert await work.count_stream_keys(HERE, gone.id) == 0
+        assert await work.stream_key_by_value(key.value) is None
+        assert await work.count_stream_keys(HERE, stays.id) == 1
+
+
+async def test_a_deleted_stream_key_is_gone_by_id_and_by_value(store):
+    of = await add_channel(store)
+    key = stream_key(of)
+    async with store.write() as work:
+        await work.insert_stream_key(key)
+
+        assert await work.delete_stream_key(HERE, key.id)
+        assert not await work.delete_stream_key(HERE, key.id)
+        assert await work.stream_key(HERE, key.id) is None
+        assert await work.stream_key_by_value(key.value) is None
+
+
+async def test_a_stream_key_needs_a_channel(store):
+    with pytest.raises(IntegrityError, match="FOREIGN KEY constraint failed"):
+        async with store.write() as work:
+            await work.insert_stream_key(stream_key(channel()))
+
+
+async def test_two_channels_never_share_a_stream_key(store):
+    one, two = await add_channel(store), await add_channel(store)
+    async with store.write() as work:
+        await work.insert_stream_key(stream_key(one, value=Secret("same")))
+        with pytest.raises(IntegrityError, match=r"UNIQUE .* stream_keys\.value_digest"):
+            await work.insert_stream_key(stream_key(two, value=Secret("same")))
+
+
+async def test_batches_answer_in_the_order_asked_and_skip_the_unknown(store):
+    one, two = await add_channel(store), await add_channel(store)
+    async with store.read() as work:
+        asked = [two.id, "unknown", one.id, two.id]
+        assert await work.channels(HERE, asked) == [two, one]
+        assert await work.channels(HERE, []) == []
+        assert await work.stream_keys(HERE, ["unknown"]) == []
+
+
+@pytest.mark.parametrize("column", CHANNEL_FILTERS)
+async def test_a_filter_must_match_exactly(store, column):
+    await add_channel(store)
+    await add_channel(store, **{column: "Wanted"})
+    wanted = await add_channel(store, **{column: "wanted"})
+    async with store.read() as work:
+        assert await work.list_channels(HERE, limit=9, after=None, **{column: "wanted"}) == [wanted]
+        assert await work.list_channels(HERE, limit=9, after=None, **{column: "wante"}) == []
+        assert len(await work.list_channels(HERE, limit=9, after=None, **{column: ""})) == 1
+        assert len(await work.list_channels(HERE, limit=9, after=None)) == 3
+
+
+async def test_filters_must_match_together(store):
+    both = await add_channel(store, name="n", ad_configuration_arn="a")
+    await add_channel(store, name="n")
+    async with store.read() as work:
+        found = await work.list_channels(
+            HERE, limit=9, after=None, name="n", ad_configuration_arn="a"
+        )
+    assert found == [both]
+
+
+@given(
+    ages=st.dictionaries(IDS, st.integers(0, 3), max_size=12),
+    limit=st.integers(1, 5),
+    changes=st.lists(st.tuples(IDS, st.integers(0, 3)), max_size=8),
+)
+@on_one_store
+async def test_pages_hold_every_record_that_stays_once_and_in_order(store, ages, limit, changes):
+    """Between pages a channel is made, or deleted if there is one of that id."""
+    stays, seen, after = set(ages), [], None
+    with suppress(Undo):
+        async with store.write() as work:
+            for id_, age in ages.items():
+                of = channel(id=id_, created_at_ms=age)
+                await work.insert_channel(of, stream_key(of))
+            while page := await work.list_channels(HERE, limit=limit, after=after):
+                assert len(page) <= limit
+                seen += map(position, page)
+                after = seen[-1]
+                for id_, age in changes[:2]:
+                    stays.discard(id_)
+                    if not await work.delete_channel(HERE, id_):
+                        of = channel(id=id_, created_at_ms=age)
+                        await work.insert_channel(of, stream_key(of))
+                del changes[:2]
+
+            order = [(each.created_at_ms, each.id) for each in seen]
+            assert order == sorted(set(order))
+            assert stays <= {each.id for each in seen}
+            raise Undo
+
+
+async def test_keys_of_a_channel_are_listed_by_age_and_page_by_page(store):
+    of = await add_channel(store, created_at_ms=5)
+    keys = [
+        stream_key(of, id=id_, created_at_ms=age) for id_, age in [("b", 7), ("c", 6), ("a", 7)]
+    ]
+    async with store.write() as work:
+        for key in keys:
+            await work.insert_stream_key(key)
+        first = await work.list_stream_keys(HERE, of.id, limit=2, after=None)
+        rest = await work.list_stream_keys(HERE, of.id, limit=9, after=position(first[-1]))
+
+    assert [key.id for key in first[1:] + rest] == ["c", "a", "b"]
+
+
+async def test_access_keys_are_listed_oldest_first(store):
+    keys = [access_key(id=id_, created_at_ms=age) for id_, age in [("b", 2), ("a", 2), ("c", 1)]]
+    async with store.write() as work:
+        for key in keys:
+            await work.insert_access_key(key)
+        assert [key.id for key in await work.list_access_keys()] == ["c", "a", "b"]
+
+
+NEXT = {"limit": 9, "after": Position(1, "a")}
+LISTINGS = [
+    # id,          call,                                       reads by
+    ("channels", lambda work: work.list_channels(HERE, **NEXT), "ix_channels_order"),
+    ("stream keys", lambda work: work.list_stream_keys(HERE, "c", **NEXT), "ix_stream_keys_order"),
+    *(
+        (name, lambda work, name=name: work.list_channels(HERE, **NEXT, **{name: "x"}),
+         f"ix_channels_{name}")
+        for name in CHANNEL_FILTERS
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("call", "index"), [row[1:] for row in LISTINGS], ids=[row[0] for row in LISTINGS]
+)
+async def test_a_page_is_read_from_an_index_and_never_sorted(store, call, index):
+    asked = []
+
+    def remember(_connection, _cursor, statement, parameters, *_):
+        asked.append((statement, parameters))
+
+    engine = store._database.reader.sync_engine
+    async with store.read() as work:
+        event.listen(engine, "before_cursor_execute", remember)
+        await call(work)
+        event.remove(engine, "before_cursor_execute", remember)
+        ((statement, parameters),) = asked
+        plan = await work._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        (step,) = [row.detail for row in plan]
+
+    assert f"USING INDEX {index} (" in step
+    assert "(created_at_ms,id)>(?,?)" in step
+
+
+async def test_a_stream_keys_value_is_found_by_the_index_of_digests(store):
+    async with store.read() as work:
+        plan = await work._connection.exec_driver_sql(
+            "EXPLAIN QUERY PLAN SELECT id FROM stream_keys WHERE value_digest = x'00'"
+        )
+        (step,) = [row.detail for row in plan]
+
+    assert step.startswith("SEARCH stream_keys USING INDEX sqlite_autoindex_stream_keys")
