@@ -1,0 +1,281 @@
+"""Playback over HTTP: which path is what, and how long it may be cached.
+
+    /api/video/v1/<region>.<account>.channel.<channel id>.m3u8   multivariant playlist
+    /v1/<run id>/<rendition>/playlist.m3u8                       media playlist
+    /v1/<run id>/<rendition>/init-<n>.mp4                        init segment
+    /v1/<run id>/<rendition>/<segment>.ts|.m4s                   segment
+    /v1/<run id>/<rendition>/<segment>.<part>.ts|.m4s            part
+
+Source: RFC 8216, draft-pantos-hls-rfc8216bis §6.2.5 (blocking) and Apple's cache times for
+low-latency HLS; the first path and the errors are IVS's. A run id is random, so one URL
+means the same bytes for ever.
+"""
+
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+
+from msgspec import Struct
+
+from headwater.core.errors import PeerError
+from headwater.core.http import Request, Response
+from headwater.delivery import answers
+from headwater.delivery.blocking import Directives, Verdict, decide, parse_directives
+from headwater.delivery.playlist import extension
+from headwater.delivery.stream import (
+    MEDIA_PREFIX,
+    PLAYLIST_NAME,
+    LiveStream,
+    Rendition,
+    compress,
+)
+from headwater.delivery.waiting import GaveUp
+from headwater.delivery.window import DEFAULT_WINDOW_MS
+
+PLAYBACK_PREFIX = "/api/video/v1/"
+
+BLOCK_TARGET_DURATIONS = 3  # rfc8216bis §6.2.5.2: then 503
+BLOCKING_MAX_AGE_TARGET_DURATIONS = 6
+BLOCKING_ERROR_MAX_AGE_TARGET_DURATIONS = 4
+UNKNOWN_MAX_AGE_S = 1
+"""Shields the server from polling; a channel that goes live is seen a second later."""
+
+_MAX_PATH_LENGTH = 300  # ours are below 150: longer ones are not worth a look
+_NUMBER = "(0|[1-9][0-9]{0,14})"
+_INIT = re.compile(rf"init-{_NUMBER}\.mp4")
+_MEDIA = re.compile(rf"{_NUMBER}(?:\.{_NUMBER})?\.(ts|m4s)")
+
+
+class ChannelAddress(Struct, frozen=True):
+    """What identifies a channel in playback URLs."""
+
+    region: str
+    account: str
+    channel_id: str
+
+
+def playback_path(address: ChannelAddress) -> str:
+    """The path of a channel's multivariant playlist."""
+    channel = f"{address.region}.{address.account}.channel.{address.channel_id}"
+    return f"{PLAYBACK_PREFIX}{channel}.m3u8"
+
+
+class Delivery:
+    """All live streams of this process, and the answers to their viewers.
+
+    Nothing is kept for what does not exist, whatever is asked for.
+    """
+
+    def __init__(self, now_s: Callable[[], float], *, window_ms: int = DEFAULT_WINDOW_MS) -> None:
+        """Without any stream.
+
+        Args:
+            now_s: a monotonic clock.
+            window_ms: media that playlists list at least, once there is as much.
+        """
+        self._now_s = now_s
+        self._window_ms = window_ms
+        self._channels: dict[str, LiveStream] = {}  # by playback path
+        self._runs: dict[str, LiveStream] = {}  # ended ones too, until they expire
+
+    def open(self, channel: ChannelAddress, run_id: str, *, low_latency: bool = True) -> LiveStream:
+        """Begin a run of a channel; an earlier one that is still open is closed.
+
+        Args:
+            channel: whose playback path it serves from now on.
+            run_id: random, never used before.
+            low_latency: False hides parts even if packaging makes them.
+        """
+        if run_id in self._runs:
+            raise RuntimeError("a run id is used once")
+        path = playback_path(channel)
+        if before := self._channels.get(path):
+            before.close()
+        stream = LiveStream(
+            run_id, low_latency=low_latency, window_ms=self._window_ms, now_s=self._now_s
+        )
+        self._channels[path] = self._runs[run_id] = stream
+        return stream
+
+    def expire(self) -> None:
+        """Forget what ended long ago and release requests that waited too long.
+
+        Call it about once a second: it is delivery's only timer.
+        """
+        for path, stream in list(self._channels.items()):
+            if stream.has_ended():
+                del self._channels[path]
+        for run_id, stream in list(self._runs.items()):
+            stream.release_late()
+            if stream.has_expired():
+                del self._runs[run_id]
+
+    async def respond(self, request: Request) -> Response | None:
+        """Answer a request, maybe after waiting; None when the path is not delivery's."""
+        if not request.path.startswith((PLAYBACK_PREFIX, MEDIA_PREFIX)):
+            return None
+        if request.method == "OPTIONS":
+            return answers.preflight()
+        if request.method not in answers.METHODS:
+            return answers.method_not_allowed(request)
+        if request.path.startswith(PLAYBACK_PREFIX):
+            response = self._multivariant(request)
+        else:
+            response = await self._below_run(request)
+        return answers.without_body(response) if request.method == "HEAD" else response
+
+    def _multivariant(self, request: Request) -> Response:
+        stream = self._channels.get(request.path)
+        if stream is None or not stream.is_live():
+            return answers.error(
+                request,
+                HTTPStatus.NOT_FOUND,
+                code="transcode_does_not_exist",
+                text="the channel is not live",
+                max_age_s=UNKNOWN_MAX_AGE_S,
+            )
+        gzipped = answers.accepts_gzip(request)
+        body = stream.multivariant()
+        return answers.playlist(
+            compress(body) if gzipped else body,
+            gzipped=gzipped,
+            max_age_s=stream.shortest_target_duration_s() // 2,
+        )
+
+    async def _below_run(self, request: Request) -> Response:
+        path = request.path.removeprefix(MEDIA_PREFIX)
+        run_id, _, rest = path[:_MAX_PATH_LENGTH].partition("/")
+        name, _, file = rest.partition("/")
+        stream = self._runs.get(run_id)
+        rendition = stream.rendition(name) if stream and len(path) <= _MAX_PATH_LENGTH else None
+        if stream is None or rendition is None:
+            return _not_found(request, UNKNOWN_MAX_AGE_S)
+        if file == PLAYLIST_NAME:
+            return await _playlist(request, stream, rendition)
+        if match := _INIT.fullmatch(file):
+            body = rendition.window.init_payload(int(match[1]))
+            return _media(request, stream, rendition, body, answers.INIT_TYPE)
+        match = _MEDIA.fullmatch(file)
+        if match is None or match[3] != extension(rendition.plan):
+            return _not_found(request, rendition.plan.target_duration_s)
+        index = None if match[2] is None else int(match[2])
+        return await _segment_or_part(request, stream, rendition, int(match[1]), index)
+
+
+async def _playlist(request: Request, stream: LiveStream, rendition: Rendition) -> Response:
+    window, target_duration_s = rendition.window, rendition.plan.target_duration_s
+    stream.viewers.saw(request.client_address, request.header("user-agent") or "")
+    directives = Directives()
+    if not window.ended:
+        try:
+            directives = parse_directives(request.query)
+        except PeerError as refusal:
+            return _bad_request(
+                request, str(refusal), BLOCKING_ERROR_MAX_AGE_TARGET_DURATIONS * target_duration_s
+            )
+    gave_up = await rendition.room.wait_until(
+        lambda: decide(window, directives) is not Verdict.WAIT,
+        timeout_s=BLOCK_TARGET_DURATIONS * target_duration_s,
+        disconnected=request.disconnected,
+    )
+    blocking = directives.msn is not None
+    if gave_up is not None:
+        return _gave_up(request, gave_up, rendition, blocking=blocking)
+    if decide(window, directives) is Verdict.TOO_FAR:
+        # Not cached: what is too far ahead now is asked for rightly a little later.
+        msn, index = window.next_part()
+        return _bad_request(request, f"part {index} of segment {msn} is not there yet", None)
+    gzipped = answers.accepts_gzip(request)
+    if blocking:
+        max_age_s = BLOCKING_MAX_AGE_TARGET_DURATIONS * target_duration_s
+    else:
+        max_age_s = target_duration_s // 2
+    body = stream.media_playlist(rendition, skip=directives.skip, gzipped=gzipped)
+    return answers.playlist(body, gzipped=gzipped, max_age_s=max_age_s)
+
+
+async def _segment_or_part(
+    request: Request, stream: LiveStream, rendition: Rendition, msn: int, index: int | None
+) -> Response:
+    """A segment, or a part of one; the part that the playlist hints at is waited for."""
+    window = rendition.window
+    if index is None:
+        body = window.segment_payload(msn)
+    else:
+        gave_up = await rendition.room.wait_until(
+            lambda: not window.is_hinted(msn, index),
+            timeout_s=BLOCK_TARGET_DURATIONS * rendition.plan.target_duration_s,
+            disconnected=request.disconnected,
+        )
+        if gave_up is not None:
+            return _gave_up(request, gave_up, rendition, blocking=False)
+        body = window.part_payload(msn, index)
+    if body is None and window.is_forgotten(msn):
+        return _expired(request, rendition.plan.target_duration_s)
+    content_type = answers.MEDIA_TYPES[extension(rendition.plan)]
+    return _media(request, stream, rendition, body, content_type)
+
+
+def _media(
+    request: Request,
+    stream: LiveStream,
+    rendition: Rendition,
+    body: bytes | None,
+    content_type: str,
+) -> Response:
+    if body is None:
+        return _not_found(request, rendition.plan.target_duration_s)
+    # The run id is tag enough: within a run, a URL's bytes never change.
+    return answers.media(request, body, content_type=content_type, etag=f'"{stream.run_id}"')
+
+
+def _gave_up(request: Request, reason: GaveUp, rendition: Rendition, *, blocking: bool) -> Response:
+    if reason is GaveUp.LEFT:
+        return answers.client_left()
+    if reason is GaveUp.CROWDED:
+        return answers.error(
+            request,
+            HTTPStatus.TOO_MANY_REQUESTS,
+            code="too_many_waiting_requests",
+            text="too many requests wait on this rendition",
+            max_age_s=None,
+            headers=(("retry-after", "1"),),
+        )
+    target_durations = BLOCKING_ERROR_MAX_AGE_TARGET_DURATIONS if blocking else 1
+    return answers.error(
+        request,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        code="media_is_late",
+        text="the encoder has sent nothing new for too long",
+        max_age_s=target_durations * rendition.plan.target_duration_s,
+    )
+
+
+def _bad_request(request: Request, text: str, max_age_s: int | None) -> Response:
+    return answers.error(
+        request,
+        HTTPStatus.BAD_REQUEST,
+        code="invalid_delivery_directive",
+        text=text,
+        max_age_s=max_age_s,
+    )
+
+
+def _not_found(request: Request, max_age_s: int) -> Response:
+    return answers.error(
+        request,
+        HTTPStatus.NOT_FOUND,
+        code="media_does_not_exist",
+        text="there is no such media",
+        max_age_s=max_age_s,
+    )
+
+
+def _expired(request: Request, max_age_s: int) -> Response:
+    return answers.error(
+        request,
+        HTTPStatus.NOT_FOUND,
+        code="media_has_expired",
+        text="this media has left the live window",
+        max_age_s=max_age_s,
+    )

@@ -1,0 +1,236 @@
+"""HLS playlists as text, from a window, without I/O.
+
+Source: RFC 8216 §4 and draft-pantos-hls-rfc8216bis §4.4 (low latency: SERVER-CONTROL,
+PART-INF, PART, PRELOAD-HINT, SKIP, RENDITION-REPORT).
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from headwater.core.segment import StreamPlan
+from headwater.delivery.window import SegmentRow, Window
+
+Skip = Literal["YES", "v2"]
+"""The value of `_HLS_skip`; "v2" also skips date ranges, of which there are none here."""
+
+PART_HOLD_BACK_PARTS = 3  # Apple's players refuse less
+SKIP_TARGET_DURATIONS = 6  # rfc8216bis §4.4.3.8: CAN-SKIP-UNTIL is at least that
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Variant(Struct, frozen=True, kw_only=True):
+    """One rendition in the multivariant playlist."""
+
+    name: str  # "720p30": what players show and what groups are called
+    uri: str
+    plan: StreamPlan
+    peak_bps: int
+    average_bps: int
+
+
+class RenditionReport(Struct, frozen=True, kw_only=True):
+    """Where another rendition of the stream stands."""
+
+    uri: str  # relative to the playlist that reports it
+    last_msn: int
+    last_part: int
+
+
+def rendition_name(plan: StreamPlan) -> str:
+    """IVS's name of a rendition: "720p30", the smaller edge and the rounded frame rate.
+
+    Audio alone is "audio_only"; without a known frame rate it is "720p".
+    """
+    if plan.width is None or plan.height is None:
+        return "audio_only"
+    frame_rate = "" if plan.frame_rate is None else str(round(plan.frame_rate))
+    return f"{min(plan.width, plan.height)}p{frame_rate}"
+
+
+def multivariant_playlist(variants: Sequence[Variant]) -> str:
+    """The playlist that names the renditions, best first.
+
+    Args:
+        variants: at least one.
+
+    Source: RFC 8216 §4.3.4; the order of tags and the group names are those of IVS.
+    """
+    lines = ["#EXTM3U"]
+    if all(variant.plan.independent_segments for variant in variants):
+        lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
+    for variant in sorted(variants, key=lambda variant: -variant.peak_bps):
+        lines.extend(_variant(variant))
+    return _text(lines)
+
+
+def _variant(variant: Variant) -> Iterator[str]:
+    plan, name = variant.plan, variant.name
+    yield f'#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID="{name}",NAME="{name}",AUTOSELECT=YES,DEFAULT=YES'
+    attributes = [
+        f"BANDWIDTH={variant.peak_bps}",
+        f"AVERAGE-BANDWIDTH={variant.average_bps}",
+        f'CODECS="{plan.codecs}"',
+    ]
+    if plan.width is not None and plan.height is not None:
+        attributes.append(f"RESOLUTION={plan.width}x{plan.height}")
+    if plan.frame_rate is not None:
+        attributes.append(f"FRAME-RATE={plan.frame_rate:.3f}")
+    attributes.append(f'VIDEO="{name}"')
+    yield "#EXT-X-STREAM-INF:" + ",".join(attributes)
+    yield variant.uri
+
+
+def media_playlist(
+    window: Window, *, skip: Skip | None = None, reports: Sequence[RenditionReport] = ()
+) -> str:
+    """The playlist of one rendition as it stands now.
+
+    Args:
+        window: its segments and parts.
+        skip: a Playlist Delta Update is asked for. It is given only when the window
+            advertises it and has something to skip; the full text is always right too.
+        reports: the other renditions of the stream.
+
+    Source: rfc8216bis §4.4.3 to §4.4.5. Low-latency tags appear if and only if the
+    window has a part target; PART-TARGET never changes, or Apple's players stop.
+    """
+    skipped = _skippable(window) if skip else 0
+    lines = ["#EXTM3U", f"#EXT-X-VERSION:{_version(window, skip if skipped else None)}"]
+    lines.extend(_header(window))
+    if skipped:
+        removed = ',RECENTLY-REMOVED-DATERANGES=""' if skip == "v2" else ""
+        lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={skipped}{removed}")
+    before: SegmentRow | None = None
+    for position, segment in enumerate(window.listed()):
+        if position >= skipped:
+            lines.extend(_segment(window, segment, before))
+        before = segment
+    if window.open_segment is not None and window.part_target_ms is not None:
+        lines.extend(_open_segment(window, window.open_segment, before))
+    msn, index = window.next_part()
+    if window.ended:
+        lines.append("#EXT-X-ENDLIST")
+    elif window.is_hinted(msn, index):
+        uri = part_name(window.plan, msn, index)
+        lines.append(f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{uri}"')
+        lines.extend(
+            f'#EXT-X-RENDITION-REPORT:URI="{report.uri}",'
+            f"LAST-MSN={report.last_msn},LAST-PART={report.last_part}"
+            for report in reports
+        )
+    return _text(lines)
+
+
+def segment_name(plan: StreamPlan, msn: int) -> str:
+    """The file name of a segment, relative to its playlist."""
+    return f"{msn}.{extension(plan)}"
+
+
+def part_name(plan: StreamPlan, msn: int, index: int) -> str:
+    """The file name of a part, relative to its playlist."""
+    return f"{msn}.{index}.{extension(plan)}"
+
+
+def init_name(number: int) -> str:
+    """The file name of an init segment, relative to its playlist."""
+    return f"init-{number}.mp4"
+
+
+def extension(plan: StreamPlan) -> str:
+    """What names of segments and parts end in."""
+    return "ts" if plan.container == "TS" else "m4s"
+
+
+def _version(window: Window, skip: Skip | None) -> int:
+    """The least EXT-X-VERSION that the tags in use allow (rfc8216bis §8)."""
+    if skip:
+        return 10 if skip == "v2" else 9
+    return 6 if window.plan.container == "FRAGMENTED_MP4" else 3
+
+
+def _header(window: Window) -> Iterator[str]:
+    yield f"#EXT-X-TARGETDURATION:{window.plan.target_duration_s}"
+    if window.part_target_ms is not None:
+        control = [
+            "CAN-BLOCK-RELOAD=YES",
+            f"PART-HOLD-BACK={PART_HOLD_BACK_PARTS * window.part_target_ms / 1000:.3f}",
+        ]
+        if (until_ms := _can_skip_until_ms(window)) is not None:
+            control.append(f"CAN-SKIP-UNTIL={until_ms / 1000:.1f}")
+        yield "#EXT-X-SERVER-CONTROL:" + ",".join(control)
+        yield f"#EXT-X-PART-INF:PART-TARGET={window.part_target_ms / 1000:.3f}"
+    yield f"#EXT-X-MEDIA-SEQUENCE:{window.media_sequence}"
+    yield f"#EXT-X-DISCONTINUITY-SEQUENCE:{window.discontinuity_sequence}"
+
+
+def _segment(window: Window, segment: SegmentRow, before: SegmentRow | None) -> Iterator[str]:
+    yield from _before_parts(segment, before)
+    if segment.parts_listed and window.part_target_ms is not None:
+        yield from _parts(window.plan, segment)
+    yield f"#EXTINF:{_seconds(segment.duration_ms or 0.0)},live"
+    yield segment_name(window.plan, segment.msn)
+
+
+def _open_segment(window: Window, segment: SegmentRow, before: SegmentRow | None) -> Iterator[str]:
+    if segment.parts:
+        yield from _before_parts(segment, before)
+        yield from _parts(window.plan, segment)
+    elif segment.init is not None and (before is None or before.init is not segment.init):
+        # The hinted part needs it: let players fetch it in the meantime.
+        yield f'#EXT-X-PRELOAD-HINT:TYPE=MAP,URI="{init_name(segment.init.number)}"'
+
+
+def _before_parts(segment: SegmentRow, before: SegmentRow | None) -> Iterator[str]:
+    """The tags of a segment that hold for its parts too, so stand before them."""
+    if segment.discontinuity:
+        yield "#EXT-X-DISCONTINUITY"
+    if segment.init is not None and (before is None or before.init is not segment.init):
+        yield f'#EXT-X-MAP:URI="{init_name(segment.init.number)}"'
+    time = _EPOCH + timedelta(milliseconds=segment.program_date_time_ms)
+    yield f"#EXT-X-PROGRAM-DATE-TIME:{time.strftime('%Y-%m-%dT%H:%M:%S')}.{_milliseconds(time)}Z"
+
+
+def _parts(plan: StreamPlan, segment: SegmentRow) -> Iterator[str]:
+    for index, part in enumerate(segment.parts):
+        uri = part_name(plan, segment.msn, index)
+        independent = ",INDEPENDENT=YES" if part.independent else ""
+        yield f'#EXT-X-PART:DURATION={_seconds(part.duration_ms)},URI="{uri}"{independent}'
+
+
+def _skippable(window: Window) -> int:
+    """How many of the oldest segments lie wholly before the skip boundary."""
+    until_ms = _can_skip_until_ms(window)
+    if until_ms is None or window.ended:
+        return 0
+    open_parts = window.open_segment.parts if window.open_segment else []
+    behind_ms = sum(part.duration_ms for part in open_parts)
+    kept = 0
+    for segment in reversed(list(window.listed())):
+        if behind_ms >= until_ms:
+            break
+        behind_ms += segment.duration_ms or 0.0
+        kept += 1
+    return window.next_msn - window.media_sequence - kept
+
+
+def _can_skip_until_ms(window: Window) -> int | None:
+    """The skip boundary, or None where the window never reaches beyond it."""
+    until_ms = SKIP_TARGET_DURATIONS * window.plan.target_duration_s * 1000
+    can_skip = window.part_target_ms is not None and window.length_ms > until_ms
+    return until_ms if can_skip else None
+
+
+def _seconds(duration_ms: float) -> str:
+    return f"{duration_ms / 1000:.5f}"
+
+
+def _milliseconds(time: datetime) -> str:
+    return f"{time.microsecond // 1000:03d}"
+
+
+def _text(lines: list[str]) -> str:
+    return "\n".join(lines) + "\n"

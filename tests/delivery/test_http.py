@@ -1,0 +1,332 @@
+import asyncio
+import gzip
+import json
+
+import m3u8
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from delivery.feed import FINISHED, INIT, make_plan, segment, segments, started
+from delivery.site_under_test import (
+    CHANNEL,
+    MASTER,
+    MEDIA,
+    OPEN,
+    PLAYLIST,
+    RUN,
+    Site,
+    error_code,
+    header,
+)
+from headwater.delivery.http import playback_path
+
+
+def test_the_playback_path_is_that_of_ivs():
+    assert playback_path(CHANNEL) == MASTER
+
+
+@pytest.mark.parametrize("path", ["/", "/CreateChannel", "/v2/x", "/v1", "/api/video/v2/x.m3u8"])
+async def test_other_paths_are_not_answered(path):
+    assert await Site().get(path) is None
+
+
+async def test_the_multivariant_playlist_names_the_run_by_absolute_path():
+    response = await Site(OPEN).get(MASTER, "token=a.b.c&player_version=1.2")
+
+    assert response.status == 200
+    assert header(response, "content-type") == "application/vnd.apple.mpegurl"
+    assert header(response, "cache-control") == "max-age=1"
+    assert [row.uri for row in m3u8.loads(response.body.decode()).playlists] == [PLAYLIST]
+
+
+NOT_LIVE = [
+    # id,            events,                      what the node calls then
+    ("no plan yet",  [],                          None),
+    ("no part yet",  [started(0)],                None),
+    ("ended",        [*segments(0, 3), FINISHED], None),
+    ("closed",       segments(0, 3),              "close"),
+    ("expired",      [*segments(0, 3), FINISHED], "expire"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("events", "call"), [row[1:] for row in NOT_LIVE], ids=[row[0] for row in NOT_LIVE]
+)
+async def test_a_channel_is_not_live(events, call):
+    site = Site(events)
+    if call == "close":
+        site.stream.close()
+    elif call == "expire":
+        site.delivery.expire()
+
+    response = await site.get(MASTER, "token=a.b.c")
+
+    assert response.status == 404
+    assert header(response, "content-type") == "application/json"
+    assert header(response, "access-control-allow-origin") == "*"
+    assert json.loads(response.body) == [
+        {
+            "url": f"{MASTER}?token=a.b.c",
+            "error": "the channel is not live",
+            "error_code": "transcode_does_not_exist",
+            "type": "error",
+        }
+    ]
+
+
+async def test_an_unknown_channel_is_not_live_either():
+    response = await Site(OPEN).get(MASTER.replace("us-west-2", "eu-west-1"))
+
+    assert (response.status, error_code(response)) == (404, "transcode_does_not_exist")
+
+
+FILES = [
+    # id,            container,         path,          body,                      content-type
+    ("TS segment",   "TS",              "4.ts",        b"<4.0><4.1><4.2><4.3>",   "video/mp2t"),
+    ("TS part",      "TS",              "5.1.ts",      b"<5.1>",                  "video/mp2t"),
+    ("hidden part",  "TS",              "0.1.ts",      b"<0.1>",                  "video/mp2t"),
+    ("fMP4 init",    "FRAGMENTED_MP4",  "init-0.mp4",  INIT,                      "video/mp4"),
+    ("fMP4 segment", "FRAGMENTED_MP4",  "4.m4s",       b"<4.0><4.1><4.2><4.3>",   "video/iso.segment"),
+    ("fMP4 part",    "FRAGMENTED_MP4",  "5.0.m4s",     b"<5.0>",                  "video/iso.segment"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("container", "path", "body", "content_type"),
+    [row[1:] for row in FILES],
+    ids=[row[0] for row in FILES],
+)
+async def test_media_is_served(container, path, body, content_type):
+    init = INIT if container == "FRAGMENTED_MP4" else None
+    site = Site([*segment(0, init=init), *OPEN[6:]], make_plan(container))
+
+    response = await site.get(f"{MEDIA}/{path}", accept_encoding="gzip")
+
+    assert (response.status, response.body) == (200, body)
+    assert header(response, "content-type") == content_type
+    assert header(response, "content-length") == str(len(body))
+    assert header(response, "content-encoding") is None  # L37
+    assert int(header(response, "cache-control").removeprefix("max-age=")) >= 6 * 2  # L41
+    assert header(response, "access-control-allow-origin") == "*"
+
+    tag = header(response, "etag")
+    assert (await site.get(f"{MEDIA}/{path}", if_none_match=tag)).status == 304
+    ranged = await site.get(f"{MEDIA}/{path}", range="bytes=1-2")
+    assert (ranged.status, ranged.body) == (206, body[1:3])
+
+
+UNKNOWN = [
+    # id,                        path
+    ("other run",                "/v1/other/720p30/playlist.m3u8"),
+    ("other rendition",          f"{RUN}/480p30/playlist.m3u8"),
+    ("no file",                  MEDIA),
+    ("folder",                   f"{MEDIA}/"),
+    ("nothing",                  "/v1/"),
+    ("deeper",                   f"{MEDIA}/x/4.ts"),
+    ("climbing",                 f"{MEDIA}/../720p30/4.ts"),
+    ("other container",          f"{MEDIA}/4.m4s"),
+    ("init of TS",               f"{MEDIA}/init-0.mp4"),
+    ("open segment",             f"{MEDIA}/5.ts"),
+    ("segment to come",          f"{MEDIA}/6.ts"),
+    ("unhinted part (L29)",      f"{MEDIA}/5.3.ts"),
+    ("next segment's part (L29)", f"{MEDIA}/6.0.ts"),
+    ("no such part",             f"{MEDIA}/4.4.ts"),
+    ("leading zeros",            f"{MEDIA}/04.ts"),
+    ("negative",                 f"{MEDIA}/-4.ts"),
+    ("huge",                     f"{MEDIA}/{'9' * 5000}.ts"),
+    ("huge part",                f"{MEDIA}/4.{'9' * 200}.ts"),
+    ("long name",                f"{RUN}/{'x' * 100_000}/4.ts"),
+    ("other digits",             f"{MEDIA}/\u0664.ts"),
+    ("line break",               f"{MEDIA}/4.ts\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [row[1] for row in UNKNOWN], ids=[row[0] for row in UNKNOWN])
+async def test_unknown_media_is_refused_at_once(path):
+    response = await Site(OPEN).get(path)
+
+    assert (response.status, error_code(response)) == (404, "media_does_not_exist")
+    assert header(response, "cache-control") in {"max-age=1", "max-age=2"}  # L41
+    assert header(response, "access-control-allow-origin") == "*"
+
+
+async def test_b6_expired_media_says_so():
+    site = Site(segments(0, 100))
+
+    for path in ("3.ts", "3.0.ts"):
+        response = await site.get(f"{MEDIA}/{path}")
+        assert (response.status, error_code(response)) == (404, "media_has_expired")
+
+
+async def test_b16_asking_for_what_does_not_exist_keeps_nothing():
+    site = Site(OPEN)
+    for number in range(300):
+        await site.get(MASTER.replace("AbC", f"A{number}"))
+        await site.get(f"/v1/{number}/720p30/playlist.m3u8")
+        await site.get(f"{RUN}/{number}/playlist.m3u8")
+
+    assert len(site.delivery._channels) == len(site.delivery._runs) == 1
+    assert site.stream.waiting_count() == 0
+    assert site.stream.viewer_count() == 0
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    path=st.text(max_size=40).map("/v1/{}".format)
+    | st.text(max_size=40).map(f"{MEDIA}/{{}}".format)
+    | st.text(max_size=40).map("/api/video/v1/{}".format),
+    query=st.text(max_size=20),
+    method=st.sampled_from(["GET", "HEAD", "OPTIONS", "POST", "", "gET"]),
+)
+def test_any_request_is_answered(path, query, method):
+    site = Site([*OPEN, FINISHED])
+    response = asyncio.run(site.get(path, query, method=method))
+
+    assert response.status in {200, 204, 404, 405}
+    assert header(response, "access-control-allow-origin") == "*"
+
+
+async def test_other_methods_are_refused():
+    for path in (MASTER, PLAYLIST, "/v1/unknown"):
+        response = await Site(OPEN).get(path, method="POST")
+        assert (response.status, error_code(response)) == (405, "method_not_allowed")
+        assert header(response, "allow") == "GET, HEAD, OPTIONS"
+        assert header(response, "access-control-allow-origin") == "*"
+
+
+async def test_a_preflight_allows_what_players_do():
+    response = await Site(OPEN).get(
+        PLAYLIST,
+        method="OPTIONS",
+        origin="https://player.example",
+        access_control_request_method="GET",
+    )
+
+    assert (response.status, response.body) == (204, b"")
+    assert header(response, "access-control-allow-origin") == "*"
+    assert "GET" in header(response, "access-control-allow-methods")
+    assert header(response, "access-control-allow-headers") == "*"
+
+
+@pytest.mark.parametrize("path", [MASTER, PLAYLIST, f"{MEDIA}/4.ts", f"{MEDIA}/nothing"])
+async def test_head_is_get_without_the_body(path):
+    site = Site(OPEN)
+
+    head, get = await site.get(path, method="HEAD"), await site.get(path)
+
+    assert head.status == get.status
+    assert head.headers == get.headers
+    assert header(head, "content-length") == str(len(get.body)) != "0"
+    assert head.body == b""
+
+
+@pytest.mark.parametrize("path", [MASTER, PLAYLIST])
+async def test_playlists_are_compressed_for_who_takes_it(path):
+    site = Site(OPEN)
+    plain, packed = await site.get(path), await site.get(path, accept_encoding="gzip, br")
+
+    assert header(packed, "content-encoding") == "gzip"
+    assert header(plain, "content-encoding") is None
+    assert header(plain, "vary") == header(packed, "vary") == "accept-encoding"
+    assert gzip.decompress(packed.body) == plain.body
+
+
+async def test_b13_requests_can_follow_each_other():
+    site = Site(OPEN)
+
+    assert [(await site.get(PLAYLIST)).status for _ in range(3)] == [200] * 3
+
+
+CACHED = [
+    # id,                      path,                query,                     status, cache-control
+    ("plain playlist",         PLAYLIST,            "",                        200,    "max-age=1"),
+    ("delta alone",            PLAYLIST,            "_HLS_skip=YES",           200,    "max-age=1"),
+    ("blocking playlist",      PLAYLIST,            "_HLS_msn=5&_HLS_part=1",  200,    "max-age=12"),
+    ("malformed directive",    PLAYLIST,            "_HLS_msn=abc",            400,    "max-age=8"),
+    ("part without segment",   PLAYLIST,            "_HLS_part=0",             400,    "max-age=8"),
+    ("too far ahead",          PLAYLIST,            "_HLS_msn=9",              400,    "no-store"),
+    ("missing media",          f"{MEDIA}/77.ts",    "",                        404,    "max-age=2"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "cache"), [row[1:] for row in CACHED], ids=[r[0] for r in CACHED]
+)
+async def test_l41_caches_may_keep(path, query, status, cache):
+    response = await Site(OPEN).get(path, query)
+
+    assert (response.status, header(response, "cache-control")) == (status, cache)
+    if status == 400:
+        assert error_code(response) == "invalid_delivery_directive"
+
+
+async def test_plain_hls_neither_blocks_nor_shows_parts():
+    site = Site(segments(0, 2, parts=(2000,)), make_plan(part_target_ms=None))
+
+    playlist = await site.get(PLAYLIST, "_HLS_msn=3&_HLS_part=0")
+    assert playlist.status == 200
+    assert b"PART" not in playlist.body
+    assert (await site.get(f"{MEDIA}/2.ts")).status == 200
+    assert (await site.get(f"{MEDIA}/2.0.ts")).status == 404
+    assert (await site.get(f"{MEDIA}/3.0.ts")).status == 404
+
+
+async def test_a_channel_that_is_not_low_latency_hides_the_parts_it_gets():
+    site = Site(OPEN, low_latency=False)
+
+    assert b"PART" not in (await site.get(PLAYLIST)).body
+    assert (await site.get(f"{MEDIA}/4.0.ts")).status == 404
+
+
+async def test_an_ended_stream_can_be_played_to_its_end():
+    site = Site([*segments(0, 20), FINISHED])
+    site.clock.now_s += 24
+    site.delivery.expire()
+
+    playlist = m3u8.loads((await site.get(PLAYLIST)).body.decode())
+    assert playlist.is_endlist
+    for row in playlist.segments:
+        assert (await site.get(f"{MEDIA}/{row.uri}")).status == 200
+
+    site.clock.now_s += 4
+    site.delivery.expire()
+    for path in (PLAYLIST, f"{MEDIA}/20.ts"):
+        response = await site.get(path)
+        assert (response.status, error_code(response)) == (404, "media_does_not_exist")
+    assert not site.delivery._runs
+    assert not site.delivery._channels
+
+
+async def test_l44_a_new_run_has_new_urls_and_the_old_ones_end():
+    site = Site(OPEN)
+    task = await site.ask(PLAYLIST, "_HLS_msn=5")
+    second = site.delivery.open(CHANNEL, "SecondSecondRun1", low_latency=True)
+    assert (await task).body.endswith(b"#EXT-X-ENDLIST\n")
+    assert (await site.get(MASTER)).status == 404
+
+    for event in [make_plan(), *segment(0)]:
+        second.push(None, event)
+    site.stream.close()
+    site.delivery.expire()
+
+    assert b"/v1/SecondSecondRun1/720p30/playlist.m3u8" in (await site.get(MASTER)).body
+    assert (await site.get("/v1/SecondSecondRun1/720p30/0.ts")).status == 200
+    assert (await site.get(f"{MEDIA}/0.ts")).status == 200
+
+
+def test_a_run_id_is_used_once():
+    site = Site()
+
+    with pytest.raises(RuntimeError, match="used once"):
+        site.delivery.open(CHANNEL, RUN.removeprefix("/v1/"))
+
+
+async def test_viewers_are_who_asks_for_playlists():
+    site = Site(OPEN)
+    await site.get(MASTER, user_agent="a")
+    assert site.stream.viewer_count() == 0
+    for agent in ("a", "b", "a"):
+        await site.get(PLAYLIST, user_agent=agent)
+
+    assert site.stream.viewer_count() == 2
