@@ -1,0 +1,42 @@
+"""Shape: the base of every wire structure, and how one becomes JSON."""
+
+from typing import Any, TypeVar
+
+from msgspec import Struct, json
+
+from headwater.core.secret import Secret
+
+
+class Shape(Struct, frozen=True, kw_only=True, rename="camel"):
+    """Immutable; its members are snake_case here and camelCase on the wire.
+
+    Members with a default may be left out of a request. UNSET members are left out
+    of an answer. Unknown members of a request are ignored, because newer clients
+    send newer members.
+    """
+
+
+ShapeT = TypeVar("ShapeT", bound=Shape)
+
+
+def shaped(shape: type[ShapeT], source: object, **derived: object) -> ShapeT:
+    """A `shape` that takes each member from the attribute of that name of `source`.
+
+    `derived` gives the members that the source does not have (or not so).
+    """
+    taken = (name for name in shape.__struct_fields__ if name not in derived)
+    return shape(**{name: getattr(source, name) for name in taken}, **derived)
+
+
+def encode(shape: Shape) -> bytes:
+    """The JSON of a shape. Secrets are revealed: it goes to their owner."""
+    return _ENCODER.encode(shape)
+
+
+def _reveal(value: Any) -> str:  # noqa: ANN401 - whatever msgspec cannot encode
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError
+
+
+_ENCODER = json.Encoder(enc_hook=_reveal)
