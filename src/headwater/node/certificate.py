@@ -5,10 +5,14 @@ import os
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from headwater.core.errors import OperatorError
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 VALID_DAYS = 825
 """As long as Apple's platforms accept for a certificate that a user trusts by hand."""
@@ -107,7 +111,7 @@ def _make(files: CertificateFiles, hosts: list[str]) -> None:
     files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
 
-def _general_name(host: str) -> "x509.GeneralName":  # noqa: F821 - lazy import above
+def _general_name(host: str) -> "x509.GeneralName":
     from cryptography import x509  # noqa: PLC0415
 
     try:

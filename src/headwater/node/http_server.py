@@ -47,7 +47,9 @@ class _EmbeddedServer(Server):
         self._listener = listener
 
     def _init_shared_socket(self) -> None:
-        self._shd = SocketHolder(self._listener.fileno(), False, BACKLOG)  # noqa: FBT003
+        # Descriptor (closed by Granian), not a Unix socket, backlog; the stub has no arguments.
+        holder: Any = SocketHolder
+        self._shd = holder(self._listener.detach(), False, BACKLOG)  # noqa: FBT003
 
 
 class HttpServer:
@@ -63,7 +65,6 @@ class HttpServer:
     ) -> None:
         self._respond = respond
         self._max_body_bytes = max_body_bytes
-        self._listener = listener
         self._server = _EmbeddedServer(
             self._handle,
             listener,
@@ -89,10 +90,9 @@ class HttpServer:
         """Stop accepting, finish answers in progress, close."""
         if self._task is None:
             return
-        self._server.stop()
+        self._server.stop()  # type: ignore[no-untyped-call]
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._task, STOP_S)
-        self._listener.close()
 
     async def _handle(self, scope: Any, protocol: Any) -> None:  # noqa: ANN401 - RSGI has no types
         try:
@@ -105,7 +105,7 @@ class HttpServer:
             method=scope.method,
             path=scope.path,
             query=scope.query_string,
-            headers=scope.headers.items(),
+            headers=_headers(scope),
             body=body,
             client_address=scope.client.rpartition(":")[0],
             scheme=scope.scheme,
@@ -132,3 +132,11 @@ class HttpServer:
             if len(body) > self._max_body_bytes:
                 return bytes(body[: self._max_body_bytes + 1])
         return bytes(body)
+
+
+def _headers(scope: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - RSGI has no types
+    """The headers; HTTP/2 has `:authority` where HTTP/1.1 has `host` (RFC 9113 §8.3.1)."""
+    headers: list[tuple[str, str]] = scope.headers.items()
+    if scope.authority and "host" not in scope.headers:
+        headers.append(("host", scope.authority))
+    return headers

@@ -3,6 +3,7 @@
 import secrets
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from headwater.core import ids
 from headwater.core.errors import OperatorError
@@ -12,6 +13,7 @@ from headwater.store.records import AccessKeyRecord
 
 DESCRIPTION_LENGTH = 128
 """Longest description of a key: a line in a table."""
+DATABASE_FILE = "headwater.db"
 ROOT_DESCRIPTION = "made at first start"
 
 
@@ -34,8 +36,8 @@ def prepare_data_dir(settings: Settings) -> Path:
 async def open_store(settings: Settings) -> Store:
     """The database of these settings, migrated to this version's schema."""
     data_dir = prepare_data_dir(settings)
-    url = settings.store.url or f"sqlite+aiosqlite:///{data_dir.resolve() / 'headwater.db'}"
-    return await Store.open(url)
+    file = quote(str(data_dir.resolve() / DATABASE_FILE))
+    return await Store.open(settings.store.url or f"sqlite:///{file}")
 
 
 def new_access_key(account: str, description: str) -> AccessKeyRecord:

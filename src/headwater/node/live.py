@@ -13,7 +13,7 @@ from msgspec import Struct
 from headwater.api.operation import LiveStream
 from headwater.core import ids
 from headwater.core.encoded import CodecConfig, EncodedFrame, EncoderMetadata
-from headwater.core.segment import MediaEvent, StreamFinished, StreamPlan
+from headwater.core.segment import MediaEvent, StreamPlan
 from headwater.delivery.http import ChannelAddress, Delivery
 from headwater.delivery.stream import LiveStream as DeliveryStream
 from headwater.ingest.server import PublishAttempt, Refusal
@@ -25,8 +25,8 @@ from headwater.store.records import ChannelRecord
 STARVING_AFTER_MS = 5_000
 """Silence from the encoder after which a stream's health is STARVING."""
 
-BAD_NAME = "NetStream.Publish.BadName"
 DENIED = "NetStream.Publish.Denied"
+"""Of NetStream's codes for a refused publish, the one whose text OBS shows its user."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,13 +59,14 @@ class Broadcast:
         self.started_at_ms = now_ms()
         self.bytes_in = 0
         self.encoder = ""
+        self._was_live = False
         self._last_frame_ms = self.started_at_ms
         self._output = output
         self._now_ms = now_ms
         self._on_end = on_end
         self._timeline = Timeline()
         self._segmenter = Segmenter(
-            channel.container_format,
+            "FRAGMENTED_MP4" if channel.container_format == "FRAGMENTED_MP4" else "TS",
             low_latency=channel.latency_mode == "LOW",
             segment_target_ms=packaging.segment_target_ms,
             part_target_ms=packaging.part_target_ms,
@@ -74,12 +75,16 @@ class Broadcast:
     @property
     def is_live(self) -> bool:
         """Viewers can be served."""
-        return self.plan is not None
+        return self._output.is_live()
 
     def health(self) -> Literal["HEALTHY", "STARVING"]:
         """STARVING when the encoder has been silent for a while."""
         silent_ms = self._now_ms() - self._last_frame_ms
         return "STARVING" if silent_ms > STARVING_AFTER_MS else "HEALTHY"
+
+    def uptime_ms(self) -> int:
+        """Time since the first playlist could be served, or since the encoder connected."""
+        return self._now_ms() - self.started_at_ms
 
     def viewer_count(self) -> int:
         """Viewers watching now."""
@@ -98,26 +103,27 @@ class Broadcast:
     def ended(self, reason: str) -> None:
         """The connection is over: finish the playlists and say so once."""
         self._deliver(self._segmenter.flush())
-        if self.plan is None:
-            self._output.push(None, StreamFinished())
+        self._output.close()
         self._on_end(self)
         log.info(
             "stream ended",
             channel=self.channel.arn,
             stream=self.stream_id,
             reason=reason,
-            duration_ms=self._now_ms() - self.started_at_ms,
+            duration_ms=self.uptime_ms(),
             bytes_in=self.bytes_in,
             encoder=self.encoder,
         )
 
     def _deliver(self, events: list[MediaEvent]) -> None:
         for event in events:
+            self._output.push(None, event)
             if isinstance(event, StreamPlan):
                 self.plan = event
-                self.started_at_ms = self._now_ms()
-                log.info("stream live", channel=self.channel.arn, stream=self.stream_id)
-            self._output.push(None, event)
+        if not self._was_live and self.is_live:
+            self._was_live = True
+            self.started_at_ms = self._now_ms()
+            log.info("stream live", channel=self.channel.arn, stream=self.stream_id)
 
 
 class LiveRegistry:
@@ -147,26 +153,22 @@ class LiveRegistry:
         """Let an encoder publish, or say why not; the answer never repeats the key."""
         channel = await self._channel_of(attempt)
         if channel is None:
-            return Refusal(code=BAD_NAME, description="The stream key is not valid.")
+            return _refusal("The stream key is not valid.")
         if not attempt.encrypted and not channel.insecure_ingest:
-            return Refusal(
-                code=DENIED,
-                description="This channel takes RTMPS only; publish to an rtmps:// URL "
-                "or set insecureIngest on the channel.",
+            return _refusal(
+                "This channel takes RTMPS only; publish to an rtmps:// URL "
+                "or set insecureIngest on the channel."
             )
         if channel.arn in self._broadcasts:
-            return Refusal(code=BAD_NAME, description="The channel is live from another encoder.")
+            return _refusal("The channel is live from another encoder.")
         if len(self._broadcasts) >= self._max_streams:
-            return Refusal(
-                code=DENIED,
-                description=f"The server takes {self._max_streams} streams at once, all in use.",
-            )
+            return _refusal(f"The server takes {self._max_streams} streams at once, all in use.")
         broadcast = self._begin(channel, attempt)
         if await self._channel_of(attempt) is None:
             # Deleted between the look-up and our entry in the registry, which is what
             # keeps DeleteChannel and DeleteStreamKey away from a live channel.
             broadcast.ended("deleted while connecting")
-            return Refusal(code=BAD_NAME, description="The stream key is not valid.")
+            return _refusal("The stream key is not valid.")
         return broadcast
 
     async def _channel_of(self, attempt: PublishAttempt) -> ChannelRecord | None:
@@ -222,6 +224,10 @@ class LiveRegistry:
     def broadcasts(self) -> list[Broadcast]:
         """All, connected or live, in the order of their start."""
         return list(self._broadcasts.values())
+
+
+def _refusal(description: str) -> Refusal:
+    return Refusal(code=DENIED, description=description)
 
 
 def _as_live_stream(broadcast: Broadcast) -> LiveStream:

@@ -9,7 +9,8 @@ from pathlib import Path
 import structlog
 from msgspec import Struct
 
-from headwater.api.app import Api, ApiSettings
+from headwater.api.app import Api
+from headwater.api.settings import ApiSettings
 from headwater.delivery.http import Delivery
 from headwater.ingest.server import RtmpServer
 from headwater.node.certificate import CertificateFiles, certificate_files, server_context

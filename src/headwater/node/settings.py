@@ -17,7 +17,7 @@ PATTERN_TEXT = {
     r"^[a-z0-9-]{1,32}\Z": "lower-case letters, digits and hyphens, e.g. us-east-1",
     r"^https?://[^\s/]+\Z|^\Z": "an http:// or https:// URL without a path, or empty",
     r"^[A-Za-z0-9.{}_-]*\Z": "a bare host name, or empty",
-    r"^sqlite\+aiosqlite:///.+|^\Z": "sqlite+aiosqlite:///<file>, or empty",
+    r"^sqlite:///.+|^\Z": "sqlite:///<file>, or empty",
 }
 
 
@@ -139,7 +139,7 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     url: Annotated[
         str,
         _text(
-            r"^sqlite\+aiosqlite:///.+|^\Z",
+            r"^sqlite:///.+|^\Z",
             "Where the data is kept; empty: the SQLite file headwater.db in server.data_dir.",
         ),
     ] = ""

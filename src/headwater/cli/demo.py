@@ -1,0 +1,145 @@
+"""`headwater demo`: the server, a channel, an encoder with a test picture, and what is live."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from headwater.cli.serve import running_node, stop_requested
+from headwater.cli.text import key_lines
+from headwater.node.demo import DemoChannel, demo_channel
+from headwater.node.live import Broadcast
+from headwater.node.node import Node
+from headwater.node.settings import Settings
+
+REFRESH_S = 0.5
+RESTART_S = 2.0
+"""After which the encoder comes back when its stream was stopped, as OBS does."""
+STOP_ENCODER_S = 1.0
+
+
+async def run_demo(settings: Settings, out: Console) -> None:
+    """Run until Ctrl-C or SIGTERM."""
+    stop = stop_requested()
+    async with running_node(settings) as node:
+        channel = await demo_channel(node, settings)
+        for line in _facts(node, channel, settings):
+            out.print(line)
+        encoder = asyncio.create_task(_keep_publishing(node.endpoints.rtmp_url, channel))
+        display = asyncio.create_task(_display(node, out))
+        try:
+            await stop.wait()
+        finally:
+            for task in (display, encoder):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+
+def _facts(node: Node, channel: DemoChannel, settings: Settings) -> list[str]:
+    endpoints = node.endpoints
+    rows = [
+        ("Watch", f"{endpoints.api_url}/watch/{channel.id}"),
+        ("Playback URL", channel.playback_url),
+        ("API endpoint", endpoints.api_url),
+        ("RTMPS ingest", endpoints.rtmps_url + channel.stream_key.reveal()),
+        ("RTMP ingest", endpoints.rtmp_url + channel.stream_key.reveal()),
+    ]
+    lines = [f"{name + ':':14} {value}" for name, value in rows]
+    paste = key_lines(channel.access_key, settings.server.region, endpoints.api_url)
+    return [*lines, "", "To use it from boto3, the AWS CLI or an SDK, paste:", *paste, ""]
+
+
+async def _keep_publishing(rtmp_url: str, channel: DemoChannel) -> None:
+    """Run the encoder; bring it back when its stream was stopped."""
+    environment = os.environ | {"HEADWATER_PUBLISH_URL": rtmp_url + channel.stream_key.reveal()}
+    while True:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "headwater.publisher",
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C reaches us alone; we end it
+        )
+        try:
+            await process.wait()
+        finally:
+            await _end(process)
+        await asyncio.sleep(RESTART_S)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_ENCODER_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _display(node: Node, out: Console) -> None:
+    """On a terminal, a table of what is live; elsewhere nothing more is printed."""
+    if not out.is_terminal:
+        return
+    meter = _Meter()
+    with Live(console=out, auto_refresh=False, transient=True) as live:
+        while True:
+            live.update(_screen(node.live.broadcasts(), meter), refresh=True)
+            await asyncio.sleep(REFRESH_S)
+
+
+class _Meter:
+    """Ingest bitrate per stream, from the bytes counted between two looks."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[float, int, float]] = {}
+
+    def kbps(self, broadcast: Broadcast) -> float:
+        now_s = time.monotonic()
+        at_s, counted, rate = self._last.get(broadcast.stream_id, (now_s, broadcast.bytes_in, 0.0))
+        elapsed_s = now_s - at_s
+        if elapsed_s >= 1:
+            measured = (broadcast.bytes_in - counted) * 8 / elapsed_s / 1000
+            rate = measured if rate == 0 else 0.5 * (rate + measured)
+            at_s, counted = now_s, broadcast.bytes_in
+        self._last[broadcast.stream_id] = (at_s, counted, rate)
+        return rate
+
+
+def _screen(broadcasts: list[Broadcast], meter: _Meter) -> Group:
+    table = Table(expand=False, title="Live", title_justify="left", title_style="bold")
+    for column in ("channel", "video", "ingest", "health", "viewers", "for"):
+        table.add_column(column)
+    for broadcast in broadcasts:
+        table.add_row(*_row(broadcast, meter.kbps(broadcast)))
+    if not broadcasts:
+        table.add_row("nothing yet", "", "", "", "", "")
+    return Group(table, Text("Ctrl-C ends the demo.", style="dim"))
+
+
+def _row(broadcast: Broadcast, kbps: float) -> list[str]:
+    plan = broadcast.plan
+    video = "starting"
+    if plan and plan.width and plan.frame_rate:
+        video = f"{plan.width}x{plan.height} {plan.frame_rate:.4g} fps"
+    minutes, seconds = divmod(broadcast.uptime_ms() // 1000, 60)
+    name = broadcast.channel.name or broadcast.channel.id
+    viewers = str(broadcast.viewer_count())
+    return [
+        name,
+        video,
+        f"{kbps:,.0f} kb/s",
+        broadcast.health(),
+        viewers,
+        f"{minutes}:{seconds:02}",
+    ]

@@ -1,0 +1,52 @@
+import pytest
+
+from e2e.harness import make_source, running_server
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "e2e" in item.path.parts:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with running_server(tmp_path_factory.mktemp("server") / "data") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def client(server):
+    return server.ivs()
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory):
+    return make_source(tmp_path_factory.mktemp("media") / "source.flv", seconds=10)
+
+
+@pytest.fixture
+def channel(client):
+    """Makes channels; each is deleted at the end."""
+    made = []
+
+    def create(**wishes):
+        answer = client.create_channel(**wishes)
+        made.append(answer["channel"]["arn"])
+        return answer["channel"], answer["streamKey"]
+
+    yield create
+    for arn in made:
+        delete_channel(client, arn)
+
+
+def delete_channel(client, arn):
+    for _ in range(100):
+        try:
+            client.delete_channel(arn=arn)
+        except client.exceptions.ConflictException:
+            client.stop_stream(channelArn=arn)
+        except client.exceptions.ResourceNotFoundException:
+            return
+        else:
+            return
