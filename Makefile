@@ -47,6 +47,7 @@ e2e: setup ## Tests with real encoders, SDKs and a browser
 .PHONY: docs
 docs: setup ## Write the generated reference pages
 	$(BIN)/headwater config reference > docs/reference/headwater.toml
+	$(BIN)/python scripts/operations_page.py > docs/reference/operations.md
 
 .PHONY: system-tools
 system-tools: ## Install ffmpeg and Chromium where they are missing
