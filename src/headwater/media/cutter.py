@@ -1,0 +1,275 @@
+"""Cutting packets into parts and segments, once the plan is fixed.
+
+Source: draft-pantos-hls-rfc8216bis §4.4.4.9 (EXT-X-PART), §4.4.3.7 (PART-TARGET).
+
+The clock is the video track, or the audio track where there is no video. A frame lasts
+until the next one, so it is placed when the next one arrives. Parts follow each other
+without a hole: each covers [its start, the next one's start) of the clock and holds the
+sound up to there that has arrived.
+
+No part is longer than PART-TARGET, whatever comes:
+
+- A part ends before the frame that would exceed it, if it is 85 % full by then.
+- Otherwise (a long frame, a pause of the camera) it ends at exactly PART-TARGET in the
+  middle of that frame. What the frame lasts longer is covered by following parts, which
+  have only sound until the next frame. The sample itself keeps its real duration.
+- Where such a part would have nothing at all in it, the segment ends and the next one
+  begins, marked as a discontinuity, with the next frame.
+
+When sound runs ahead of the video by MAX_AUDIO_LEAD_MS, the camera is taken to be paused:
+time then goes on with the sound.
+"""
+
+from collections import deque
+
+from headwater.core.errors import LimitError
+from headwater.core.packet import Packet
+from headwater.core.segment import MediaEvent, Part, SegmentFinished, SegmentStarted, StreamPlan
+from headwater.core.timebase import rescale
+from headwater.core.track import TrackSet
+from headwater.media.codec.aac import SAMPLES_PER_FRAME
+from headwater.media.plan import clock_pace, longest_segment_ms
+from headwater.media.sample import PartWriter, Sample
+
+FULL_PERCENT = 85  # a part that is not the last of its segment reaches this share
+MAX_AUDIO_LEAD_MS = 4000  # real encoders send sound up to 3 s ahead
+MAX_OPEN_BYTES = 64 << 20  # not yet in a part: 6.5 s at 80 Mb/s; more is an attack
+
+
+class Cutter:
+    """The open part and segment of one stream."""
+
+    def __init__(self, plan: StreamPlan, writer: PartWriter, *, segment_target_ms: int) -> None:
+        self._plan = plan
+        self._writer = writer
+        self._segment_target_ms = segment_target_ms
+        self._events: list[MediaEvent] = []
+        self._msn = 0
+        self._index = 0  # of the next part within its segment
+        self._discontinuity = False  # before the next segment
+        self._written_init: bytes | None = None
+        self._init: bytes | None = None
+        self._tracks: TrackSet | None = None
+        self._end_wall_ms = 0  # wall clock of the end of the last segment
+
+    def drain(self) -> list[MediaEvent]:
+        """What happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def set_tracks(self, tracks: TrackSet) -> None:
+        """End what is open; what follows is a new timeline of these tracks."""
+        if self._tracks is not None:
+            self.finish()
+            self._discontinuity = True
+        self._tracks = tracks
+        self._init = self._writer.set_tracks(tracks)
+        self._clock_kind = "audio" if tracks.video is None else "video"
+        self._scale, frame_ticks = clock_pace(tracks, self._plan.frame_rate)
+        self._audio_scale = tracks.audio.timescale if tracks.audio else 1
+        self._last_duration = round(frame_ticks)
+        self._segment_limit = self._ticks(longest_segment_ms(self._plan.target_duration_s))
+        part_ms = self._plan.part_target_ms
+        self._part_limit = self._segment_limit if part_ms is None else self._ticks(part_ms)
+        self._segment_target = self._ticks(self._segment_target_ms)
+        self._pending: Packet | None = None  # a frame whose end is not known yet
+        self._samples: list[Sample] = []  # of the clock's track, in the open part
+        self._audio: deque[Packet] = deque()  # sound next to video, not in a part yet
+        self._open_bytes = 0
+        self._anchor: tuple[int, int] | None = None  # clock ticks and wall clock (ms) there
+        self._segment_start = self._part_start = self._cursor = 0
+        self._last_key = 0
+        self._reorder = 0  # ticks between decoding and showing a frame
+
+    def _ticks(self, milliseconds: int) -> int:
+        return milliseconds * self._scale // 1000
+
+    def push(self, packet: Packet, now_ms: int) -> None:
+        """Take the next packet, which arrived at `now_ms` (Unix ms).
+
+        Raises:
+            LimitError: more bytes came than fit into the time they claim to last.
+        """
+        self._open_bytes += len(packet.data)
+        if self._open_bytes > MAX_OPEN_BYTES:
+            raise LimitError(f"more than {MAX_OPEN_BYTES} bytes of media in one part")
+        if packet.kind != self._clock_kind:
+            self._audio.append(packet)
+            if self._anchor is not None:
+                self._watch_lead(packet)
+            return
+        if self._anchor is None:
+            self._begin(packet, now_ms)
+        elif self._pending is not None:
+            self._close(self._pending, packet.dts)
+        else:
+            self._advance(packet.dts)
+        if packet.keyframe:
+            self._meet_keyframe(packet)
+        self._pending = packet
+
+    def finish(self) -> None:
+        """End the open part and segment: nothing follows on this timeline."""
+        if self._tracks is None or self._anchor is None:
+            return
+        # All the sound that is left belongs to the last part.
+        self._reorder += self._ticks(2 * MAX_AUDIO_LEAD_MS)
+        if self._pending is not None:
+            frame, self._pending = self._pending, None
+            self._close(frame, frame.dts + self._last_duration)
+        self._end_segment()
+
+    # The first packet of a timeline.
+
+    def _begin(self, packet: Packet, now_ms: int) -> None:
+        self._segment_start = self._part_start = self._cursor = packet.dts
+        self._last_key = packet.dts
+        self._reorder = packet.pts - packet.dts
+        self._anchor = (packet.dts, max(now_ms, self._end_wall_ms))
+
+    # Time goes on.
+
+    def _close(self, frame: Packet, end: int) -> None:
+        """Place a frame that lasts until `end`, then see what is complete."""
+        reach = max(end, self._cursor)
+        if reach > self._segment_start + self._segment_limit:
+            self._end_segment()
+        elif reach > self._part_start + self._part_limit and self._is_full():
+            self._cut(self._cursor)
+        duration = max(1, end - frame.dts)
+        self._samples.append(Sample(packet=frame, duration=duration))
+        if duration <= self._part_limit:  # else a pause, which says nothing of the pace
+            self._last_duration = duration
+        self._advance(reach)
+        room = self._part_start + self._part_limit - self._cursor
+        if self._plan.part_target_ms is not None and 2 * room < duration and self._is_full():
+            self._cut(self._cursor)  # no further frame fits: do not wait for it
+
+    def _is_full(self) -> bool:
+        filled = self._cursor - self._part_start
+        return filled * 100 >= self._part_limit * FULL_PERCENT and self._has_media(self._cursor)
+
+    def _advance(self, end: int) -> None:
+        """Move the clock to `end`, through as many parts as that takes."""
+        while True:
+            segment_end = self._segment_start + self._segment_limit
+            limit = min(self._part_start + self._part_limit, segment_end)
+            if end <= limit:
+                break
+            if self._part_start >= segment_end:
+                self._end_segment()
+                continue
+            if self._has_media(limit):
+                self._cut(limit)
+                if limit == segment_end:
+                    self._end_segment()
+            elif limit == segment_end and self._index:
+                self._end_segment()  # what remains of it is too short to hold anything
+            else:
+                self._leave_hole(end)
+        self._cursor = max(self._cursor, end)
+
+    def _leave_hole(self, end: int) -> None:
+        """Nothing to play until `end`: the playlist says so by a discontinuity."""
+        self._end_segment()
+        self._discontinuity = True
+        self._segment_start = self._part_start = self._cursor = end
+
+    def _watch_lead(self, packet: Packet) -> None:
+        """Let the clock follow the sound where video has not come for long."""
+        lead_ticks = self._ticks(MAX_AUDIO_LEAD_MS)
+        horizon = rescale(packet.dts, self._audio_scale, self._scale) - lead_ticks
+        if horizon <= self._cursor + self._part_limit:
+            return
+        if self._pending is not None:
+            frame, self._pending = self._pending, None
+            self._close(frame, max(horizon, frame.dts + 1))
+        else:
+            self._advance(horizon)
+
+    # Segments.
+
+    def _meet_keyframe(self, packet: Packet) -> None:
+        """End the segment before this key frame if that is nearest to the target."""
+        gop = packet.dts - self._last_key
+        length = packet.dts - self._segment_start
+        self._last_key = packet.dts
+        self._reorder = packet.pts - packet.dts
+        near = 2 * length + gop >= 2 * self._segment_target
+        if length > 0 and (near or length + gop > self._segment_limit):
+            self._end_segment()
+
+    def _end_segment(self) -> None:
+        """Finish the segment with what is open; without any media, time stays open."""
+        if self._cursor > self._part_start and self._has_media(self._cursor):
+            self._cut(self._cursor)
+        if self._index:
+            duration_ms = (self._part_start - self._segment_start) * 1000 / self._scale
+            self._events.append(SegmentFinished(msn=self._msn, duration_ms=duration_ms))
+            self._end_wall_ms = self._wall_ms(self._part_start)
+            self._msn += 1
+            self._index = 0
+        self._segment_start = self._part_start
+
+    def _wall_ms(self, ticks: int) -> int:
+        if self._anchor is None:
+            return self._end_wall_ms
+        anchor_ticks, anchor_ms = self._anchor
+        return anchor_ms + rescale(ticks - anchor_ticks, self._scale, 1000)
+
+    # Parts.
+
+    def _has_media(self, end: int) -> bool:
+        """Whether a part that ends there would have anything in it."""
+        return bool(self._samples) or bool(
+            self._audio and self._audio[0].dts < self._audio_end(end)
+        )
+
+    def _audio_end(self, end: int) -> int:
+        """First audio tick that belongs behind a part that ends at `end` of the clock."""
+        return rescale(end + self._reorder, self._scale, self._audio_scale)
+
+    def _cut(self, end: int) -> None:
+        """Write the open part, which ends at `end`, and open the next."""
+        samples, self._samples = self._samples, []
+        sound = self._take_audio(self._audio_end(end))
+        is_video = self._clock_kind == "video"
+        payload = self._writer.write_part(*((samples, sound) if is_video else ([], samples)))
+        if not self._index:
+            self._start_segment()
+        self._events.append(
+            Part(
+                msn=self._msn,
+                index=self._index,
+                duration_ms=(end - self._part_start) * 1000 / self._scale,
+                independent=bool(samples) and samples[0].packet.keyframe,
+                payload=payload,
+            )
+        )
+        self._index += 1
+        self._part_start = end
+        self._cursor = max(self._cursor, end)
+        written = sum(len(sample.packet.data) for sample in samples)
+        self._open_bytes -= written + sum(len(sample.packet.data) for sample in sound)
+
+    def _start_segment(self) -> None:
+        init = self._init if self._init != self._written_init else None
+        self._written_init = self._init
+        self._events.append(
+            SegmentStarted(
+                msn=self._msn,
+                discontinuity=self._discontinuity,
+                init=init,
+                program_date_time_ms=self._wall_ms(self._segment_start),
+            )
+        )
+        self._discontinuity = False
+
+    def _take_audio(self, end: int) -> list[Sample]:
+        queue, samples = self._audio, []
+        while queue and queue[0].dts < end:
+            packet = queue.popleft()
+            # A gap within the part is carried by the sample before it.
+            duration = queue[0].dts - packet.dts if queue and queue[0].dts < end else 0
+            samples.append(Sample(packet=packet, duration=duration or SAMPLES_PER_FRAME))
+        return samples

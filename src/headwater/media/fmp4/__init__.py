@@ -1,0 +1,1 @@
+"""Fragmented MP4: one init segment per track set, one fragment per part."""
