@@ -20,8 +20,11 @@ def configure_logging(level: str, form: Literal["auto", "text", "json"]) -> None
     Standard library loggers (Granian, Alembic, asyncio) are kept to warnings.
     """
     pretty = form == "text" or (form == "auto" and sys.stderr.isatty())
+    # Plain traces: the rich ones show local variables, and with them stream keys.
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if pretty
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
