@@ -1,5 +1,4 @@
 import pytest
-
 from e2e.harness import make_source, running_server
 
 

@@ -19,6 +19,9 @@ from botocore.config import Config
 
 REGION = "us-west-2"
 READY_S = 20  # generous: a loaded machine is slow, a hang is for ever
+RELOAD_NOISE = ("Found duplicated MOOV Atom. Skipped it", " times")
+"""ffmpeg's HLS reader fetches the init segment again after each reload of a live playlist, and
+its MP4 reader then says so; with playlists that ffmpeg itself wrote as well."""
 FFMPEG = ["ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "warning"]
 
 
@@ -168,7 +171,7 @@ def make_source(path: Path, *, seconds: int, gop_s: float = 1, fps: int = 30) ->
 
 
 def frame_hashes(source: str, *options: str, stream: str = "v") -> list[str]:
-    """The MD5 of every decoded frame, by ffmpeg; fails on any warning."""
+    """The MD5 of every decoded frame, by ffmpeg; fails on any warning of its own making."""
     done = subprocess.run(
         [*FFMPEG, *options, "-i", source, "-map", f"0:{stream}", "-f", "framemd5", "-"],
         capture_output=True,
@@ -176,7 +179,8 @@ def frame_hashes(source: str, *options: str, stream: str = "v") -> list[str]:
         check=True,
         timeout=90,
     )
-    assert done.stderr == ""
+    warnings = [line for line in done.stderr.splitlines() if not line.endswith(RELOAD_NOISE)]
+    assert warnings == [], done.stderr
     rows = [line for line in done.stdout.splitlines() if not line.startswith("#")]
     return [row.rpartition(",")[2].strip() for row in rows]
 

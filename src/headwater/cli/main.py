@@ -1,18 +1,18 @@
 """`headwater serve | demo | config | key`: parsing and printing, nothing else."""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from headwater import __version__
 from headwater.cli.demo import run_demo
 from headwater.cli.options import with_settings
 from headwater.cli.serve import run, running_node, stop_requested
-from headwater.cli.text import endpoint_rows, key_lines
+from headwater.cli.text import aligned, endpoint_rows, key_lines
 from headwater.core.errors import OperatorError
 from headwater.node import keys
 from headwater.node.config import Config, reference, shown
@@ -85,10 +85,7 @@ def demo(config: Config) -> None:
 @with_settings
 def config_show(config: Config) -> None:
     """Print every setting in force and where it came from."""
-    table = Table("setting", "value", "from", box=None, pad_edge=False)
-    for row in shown(config):
-        table.add_row(*row)
-    out.print(table)
+    _print_table([("setting", "value", "from"), *shown(config)])
 
 
 @config_app.command("check")
@@ -130,14 +127,13 @@ def key_list(
     ] = False,
 ) -> None:
     """List the access keys."""
-    table = Table("access key id", "account", "created", "description", box=None, pad_edge=False)
-    if show_secrets:
-        table.add_column("secret access key")
+    head = ("access key id", "account", "created", "description")
+    rows: list[Sequence[str]] = [(*head, "secret access key") if show_secrets else head]
     for key in run(keys.list_keys(config.settings)):
         created = datetime.fromtimestamp(key.created_at_ms / 1000, UTC)
-        row = [key.id, key.account, f"{created:%Y-%m-%d %H:%M:%SZ}", key.description]
-        table.add_row(*row, *([key.secret.reveal()] if show_secrets else []))
-    out.print(table)
+        row = (key.id, key.account, f"{created:%Y-%m-%d %H:%M:%SZ}", key.description)
+        rows.append((*row, key.secret.reveal()) if show_secrets else row)
+    _print_table(rows)
 
 
 @key_app.command("delete")
@@ -150,3 +146,8 @@ def key_delete(
     """Delete an access key; running servers refuse it at once."""
     run(keys.delete_key(config.settings, key_id))
     out.print(f"deleted {key_id}")
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    for line in aligned(rows):
+        out.print(line)

@@ -1,5 +1,7 @@
 """What the commands print for people: lines to paste and where things are."""
 
+from collections.abc import Sequence
+
 from headwater.node.node import Endpoints
 from headwater.store.records import AccessKeyRecord
 
@@ -22,4 +24,13 @@ def endpoint_rows(endpoints: Endpoints) -> list[tuple[str, str]]:
         ("API endpoint", endpoints.api_url),
         ("RTMPS ingest", endpoints.rtmps_url),
         ("RTMP ingest", endpoints.rtmp_url),
+    ]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as columns of equal width; never cut or wrapped, so that they can be copied."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
     ]
