@@ -1,0 +1,85 @@
+// Buttons, keys and the quality menu of the watch page.
+
+const root = document.documentElement;
+const byId = (id) => document.getElementById(id);
+
+/**
+ * @param {{video: HTMLVideoElement, player: () => object | null,
+ *   jumpToLive: () => void}} page
+ */
+export function connectControls({ video, player, jumpToLive }) {
+  const actions = {
+    k: () => (video.paused ? jumpToLive() : video.pause()), // live: nobody wants the old part
+    m: () => setMuted(!video.muted),
+    f: toggleFullscreen,
+    l: jumpToLive,
+  };
+
+  function setMuted(muted) {
+    video.muted = muted;
+    if (!muted && video.volume === 0) video.volume = 1;
+  }
+
+  function toggleFullscreen() {
+    const box = byId("player");
+    if (document.fullscreenElement) document.exitFullscreen();
+    else if (box.requestFullscreen) box.requestFullscreen();
+    else video.webkitEnterFullscreen?.(); // an iPhone shows only the video itself that way
+  }
+
+  function showSound() {
+    root.dataset.muted = String(video.muted);
+    byId("mute").setAttribute("aria-label", video.muted ? "Unmute" : "Mute");
+    byId("volume").value = String(video.muted ? 0 : video.volume);
+    showUnmute();
+  }
+
+  function showPaused() {
+    root.dataset.paused = String(video.paused);
+    byId("play").setAttribute("aria-label", video.paused ? "Play" : "Pause");
+    showUnmute();
+  }
+
+  // Autoplay is allowed only without sound: offer it as soon as there is a picture.
+  function showUnmute() {
+    byId("unmute").hidden = !video.muted || video.paused || video.readyState < 2;
+  }
+
+  byId("play").addEventListener("click", actions.k);
+  byId("mute").addEventListener("click", actions.m);
+  byId("unmute").addEventListener("click", () => {
+    setMuted(false);
+    byId("mute").focus(); // the button that had the focus is gone now
+  });
+  byId("live").addEventListener("click", jumpToLive);
+  byId("fullscreen").addEventListener("click", toggleFullscreen);
+  byId("volume").addEventListener("input", (event) => {
+    video.volume = Number(event.target.value);
+    video.muted = video.volume === 0;
+  });
+  document.addEventListener("keydown", (event) => {
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    if (plain && !event.target.closest("select, input")) actions[event.key.toLowerCase()]?.();
+  });
+  video.addEventListener("click", actions.k);
+  video.addEventListener("volumechange", showSound);
+  for (const name of ["play", "pause", "playing", "emptied"]) video.addEventListener(name, showPaused);
+  connectQuality(video, player);
+  showSound();
+  showPaused();
+}
+
+function connectQuality(video, player) {
+  const menu = byId("quality");
+  menu.addEventListener("change", () => {
+    if (player()) player().nextLevel = Number(menu.value);
+  });
+  video.addEventListener("playing", () => {
+    const levels = player()?.levels ?? [];
+    byId("quality-label").hidden = levels.length < 2; // nothing to choose from
+    const names = ["Auto", ...levels.map(({ height, name }) => (height ? `${height}p` : name))];
+    if (menu.options.length === names.length) return;
+    menu.replaceChildren(...names.map((name, index) => new Option(name, String(index - 1))));
+    menu.value = String(player()?.autoLevelEnabled ? -1 : player()?.currentLevel);
+  });
+}

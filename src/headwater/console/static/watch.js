@@ -1,0 +1,229 @@
+// The watch page: plays one channel with low latency and comes back by itself.
+//
+//   loading -> playing <-> stalled        paused: the viewer's own wish
+//      ^  \       |
+//      |   +-> offline (404, or the stream ended): asks again each second while visible
+//      +------ error   (refused, unreachable, broken): asks again more slowly
+//
+// The state is in <html data-state>, the figures in window.headwater.stats().
+
+import { connectControls } from "./controls.js";
+import { createFigures } from "./figures.js";
+
+const OFFLINE_POLL_MS = 1000;
+const ERROR_POLL_MS = 3000;
+const TICK_MS = 250;
+const RESTART_AFTER_STALL_MS = 8000; // longer than any hiccup that heals by itself
+const JUMP_AFTER_STALL_MS = 1500; // media is there, yet the player does not ask for it: seen with uneven parts
+const MAX_EXTRA_LATENCY_S = 4; // further behind (a sleeping tab), jump instead of catching up
+const MEDIA_ERRORS_BEFORE_RESTART = 2;
+const NATIVE_TYPE = "application/vnd.apple.mpegurl";
+
+const WORDS = {
+  loading: ["Loading…", "", "Loading"],
+  offline: ["This channel is offline", "The stream starts here by itself when it goes live.", "Offline"],
+  playing: ["Live", "", "Live"],
+  stalled: ["Waiting for the stream…", "", "Live"],
+  paused: ["Paused", "", "Paused"],
+};
+
+const root = document.documentElement;
+const video = document.getElementById("video");
+const Hls = window.Hls;
+const source = new URL(document.body.dataset.playback, location.href);
+const token = new URLSearchParams(location.search).get("token");
+if (token) source.searchParams.set("token", token); // a private channel's pass
+
+const figures = createFigures(video);
+let hls = null;
+let started = false; // this attempt has shown a picture
+let ended = false; // the playlist said that no more will come
+let mediaErrors = 0;
+let stallStart = 0;
+let jumped = false; // once per stall
+let retryTimer = 0;
+
+function setState(state, headline, detail) {
+  const [defaultHeadline, defaultDetail, badge] = WORDS[state] ?? ["", "", "Problem"];
+  const words = [headline ?? defaultHeadline, detail ?? defaultDetail, badge];
+  if (root.dataset.state === state && root.dataset.headline === words[0]) return;
+  root.dataset.state = state;
+  root.dataset.headline = words[0];
+  ["headline", "detail", "badge"].forEach((id, index) => {
+    document.getElementById(id).textContent = words[index];
+  });
+}
+
+// Attempts.
+
+function tearDown() {
+  endStall();
+  clearTimeout(retryTimer);
+  hls?.destroy();
+  hls = null;
+  figures.use(null);
+  started = false;
+  ended = false;
+  mediaErrors = 0;
+}
+
+function retryLater(delayMs) {
+  tearDown();
+  retryTimer = setTimeout(() => {
+    if (document.hidden) document.addEventListener("visibilitychange", attempt, { once: true });
+    else attempt();
+  }, delayMs);
+}
+
+function goOffline() {
+  setState("offline");
+  retryLater(OFFLINE_POLL_MS);
+}
+
+function restart() {
+  setState("loading", "Reconnecting…");
+  retryLater(OFFLINE_POLL_MS);
+}
+
+function fail(status) {
+  if (status === 404 || status === 410) return goOffline();
+  if (started) return restart();
+  if (status === 401 || status === 403) {
+    setState("error", "You can't watch this channel", "It is private, or your pass has expired.");
+  } else if (status) {
+    setState("error", "The stream can't be played now", `The server answered ${status}. Trying again…`);
+  } else {
+    setState("error", "The server can't be reached", "Trying again…");
+  }
+  return retryLater(ERROR_POLL_MS);
+}
+
+function attempt() {
+  tearDown();
+  if (Hls?.isSupported()) attemptWithHls();
+  else if (video.canPlayType(NATIVE_TYPE)) attemptNatively();
+  else setState("error", "This browser can't play live video", "Try a current one.");
+}
+
+function attemptWithHls() {
+  const player = new Hls({
+    lowLatencyMode: true, // the distance to live is then the playlist's PART-HOLD-BACK
+    maxLiveSyncPlaybackRate: 1.1, // catch up gently after a stall
+    liveDurationInfinity: true,
+    backBufferLength: 8,
+    enableWorker: true,
+  });
+  hls = player;
+  player.on(Hls.Events.LEVEL_LOADED, (_name, { details }) => {
+    if (details.live) return;
+    ended = true;
+    if (!started) goOffline(); // the rest of a stream that is over
+  });
+  player.on(Hls.Events.MANIFEST_PARSED, play);
+  player.on(Hls.Events.ERROR, (_name, error) => onHlsError(error));
+  figures.use(player);
+  player.attachMedia(video);
+  player.loadSource(source.href);
+}
+
+function onHlsError(error) {
+  if (!error.fatal) return;
+  if (error.type === Hls.ErrorTypes.MEDIA_ERROR && mediaErrors < MEDIA_ERRORS_BEFORE_RESTART) {
+    mediaErrors += 1;
+    hls.recoverMediaError();
+    return;
+  }
+  if (started && ended) goOffline();
+  else if (started) restart();
+  else fail(error.response?.code ?? 0);
+}
+
+// iOS Safari plays HLS by itself but does not tell a 404 from a broken network: ask first.
+async function attemptNatively() {
+  let status = 0;
+  try {
+    status = (await fetch(source, { cache: "no-store" })).status;
+  } catch {
+    // Unreachable: status 0 says so.
+  }
+  if (status !== 200) return fail(status);
+  video.src = source.href;
+  return play();
+}
+
+async function play() {
+  try {
+    await video.play();
+  } catch (error) {
+    // Only the viewer's own click may start it; everything else shows up as another event.
+    if (error.name === "NotAllowedError") setState("paused");
+  }
+}
+
+// What the video element says.
+
+function beginStall() {
+  if (!started || video.paused || stallStart || ended) return;
+  stallStart = performance.now();
+  jumped = false;
+  setState("stalled");
+}
+
+function endStall() {
+  if (stallStart) figures.addStall(performance.now() - stallStart);
+  stallStart = 0;
+}
+
+video.addEventListener("playing", () => {
+  started = true;
+  endStall();
+  setState("playing");
+});
+video.addEventListener("waiting", beginStall);
+video.addEventListener("pause", () => {
+  if (started && !video.ended) {
+    endStall();
+    setState("paused");
+  }
+});
+video.addEventListener("ended", goOffline);
+video.addEventListener("error", () => {
+  if (!hls && video.getAttribute("src")) fail(0); // with hls.js, its ERROR event comes instead
+});
+
+function jumpToLive() {
+  const edge = hls ? hls.liveSyncPosition : video.seekable.length && video.seekable.end(0);
+  if (edge) video.currentTime = edge;
+  if (video.paused) play();
+}
+
+function bufferedAheadS() {
+  const { buffered, currentTime } = video;
+  for (let index = 0; index < buffered.length; index += 1) {
+    if (buffered.start(index) <= currentTime + 0.1 && currentTime < buffered.end(index)) {
+      return buffered.end(index) - currentTime;
+    }
+  }
+  return 0;
+}
+
+function tick() {
+  const stalledMs = stallStart ? performance.now() - stallStart : 0;
+  if (started && ended && bufferedAheadS() < 0.1) return goOffline();
+  if (stalledMs > RESTART_AFTER_STALL_MS) return restart();
+  if (stalledMs > JUMP_AFTER_STALL_MS && !jumped && hls?.liveSyncPosition > video.currentTime + 0.5) {
+    jumped = true;
+    jumpToLive();
+  }
+  const extraS = hls && started ? hls.latency - (hls.targetLatency ?? 0) : 0;
+  root.dataset.atEdge = String(extraS < 2);
+  if (extraS > MAX_EXTRA_LATENCY_S && !video.paused && !ended) jumpToLive();
+  return figures.show();
+}
+
+connectControls({ video, player: () => hls, jumpToLive });
+window.headwater = {
+  stats: () => ({ state: root.dataset.state, ...figures.read(stallStart) }),
+};
+setInterval(tick, TICK_MS);
+attempt();

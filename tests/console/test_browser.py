@@ -1,0 +1,124 @@
+"""The watch page and the strip reader in a real browser; the network is this file."""
+
+import base64
+import json
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from headwater.console.pages import Pages
+from headwater.core.http import Request
+from headwater.publisher.picture import Picture
+
+pytestmark = pytest.mark.e2e
+
+ORIGIN = "http://headwater.test"
+PLAYLIST = "/live.m3u8"
+PAGES = Pages()
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page whose requests are answered by Pages; problems fail the test."""
+    page = browser.new_page(viewport={"width": 360, "height": 740})
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.route(f"{ORIGIN}/**", answer)
+    yield page
+    page.close()
+    assert problems == []
+
+
+def answer(route):
+    path, _, query = route.request.url.removeprefix(ORIGIN).partition("?")
+    response = PAGES.respond(Request(method="GET", path=path, query=query, headers=[]), PLAYLIST)
+    route.fulfill(status=response.status, headers=dict(response.headers), body=response.body)
+
+
+def wait_for_state(page, state):
+    page.wait_for_selector(f'html[data-state="{state}"]', state="attached", timeout=10_000)
+
+
+ANSWERS = [
+    # id,           status, state,     says
+    ("offline",     404,    "offline", "This channel is offline"),
+    ("private",     403,    "error",   "You can't watch this channel"),
+    ("broken",      500,    "error",   "The stream can't be played now"),
+    ("unreachable", None,   "error",   "The server can't be reached"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "says"), [row[1:] for row in ANSWERS], ids=[row[0] for row in ANSWERS]
+)
+def test_the_page_says_plainly_why_there_is_no_picture(page, status, state, says):
+    page.route(
+        f"{ORIGIN}{PLAYLIST}",
+        lambda route: route.fulfill(status=status, body="[]") if status else route.abort(),
+    )
+
+    page.goto(f"{ORIGIN}/watch/abc")
+    wait_for_state(page, state)
+
+    assert page.text_content("#headline") == says
+    stats = page.evaluate("() => window.headwater.stats()")
+    assert (stats["state"], stats["stalls"], stats["level"]) == (state, 0, None)
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 360
+
+
+def test_an_offline_page_asks_again_and_passes_the_token_on(page):
+    asked = []
+    page.route(
+        f"{ORIGIN}{PLAYLIST}?*",
+        lambda route: (asked.append(route.request.url), route.fulfill(status=404, body="[]")),
+    )
+
+    page.goto(f"{ORIGIN}/watch/abc?token=a%26b")
+    wait_for_state(page, "offline")
+    page.wait_for_timeout(2500)
+
+    assert 2 <= len(asked) <= 4
+    assert set(asked) == {f"{ORIGIN}{PLAYLIST}?token=a%26b"}
+
+
+READ = """async ({ luma, width, height, shown }) => {
+  const { readStrip } = await import("/static/strip.js");
+  const gray = Uint8Array.from(atob(luma), (char) => char.charCodeAt(0));
+  const image = new ImageData(width, height);
+  gray.forEach((value, index) => image.data.set([value, value, value, 255], index * 4));
+  const full = new OffscreenCanvas(width, height);
+  full.getContext("2d").putImageData(image, 0, 0);
+  const scaled = new OffscreenCanvas(shown, Math.round((shown * height) / width));
+  const context = scaled.getContext("2d");
+  context.drawImage(full, 0, 0, scaled.width, scaled.height);
+  return readStrip(context.getImageData(0, 0, scaled.width, scaled.height));
+}"""
+
+
+@pytest.mark.parametrize("shown", [1280, 853, 640, 426])
+def test_the_browser_reads_the_strip_at_any_scale(page, shown):
+    picture = Picture(width=640, height=360, fps=30)
+    page.goto(f"{ORIGIN}/static/icon.svg")
+    for unix_ms, frame in ((1_763_900_000_123, 7), (1_999_999_999_999, 2**24 - 1)):
+        picture.draw(unix_ms, frame)
+        luma = base64.b64encode(picture.planes[0]).decode()
+        sent = {"luma": luma, "width": 640, "height": 360, "shown": shown}
+        assert page.evaluate(READ, sent) == {"unixMs": unix_ms, "frame": frame}
+
+
+def test_the_browser_finds_no_strip_in_another_picture(page):
+    page.goto(f"{ORIGIN}/static/icon.svg")
+    luma = base64.b64encode(bytes(160 * 90)).decode()
+
+    sent = {"luma": luma, "width": 160, "height": 90, "shown": 160}
+    assert json.dumps(page.evaluate(READ, sent)) == "null"
