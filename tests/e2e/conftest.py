@@ -1,4 +1,5 @@
 import pytest
+
 from e2e.harness import make_source, running_server
 
 

@@ -13,12 +13,14 @@ from rich.text import Text
 
 from headwater.cli.serve import running_node, stop_requested
 from headwater.cli.text import key_lines
+from headwater.core.secret import Secret
 from headwater.node.demo import DemoChannel, demo_channel
 from headwater.node.live import Broadcast
 from headwater.node.node import Node
 from headwater.node.settings import Settings
 
 REFRESH_S = 0.5
+URL_VARIABLE = "HEADWATER_PUBLISH_URL"
 RESTART_S = 2.0
 """After which the encoder comes back when its stream was stopped, as OBS does."""
 STOP_ENCODER_S = 1.0
@@ -27,19 +29,27 @@ STOP_ENCODER_S = 1.0
 async def run_demo(settings: Settings, out: Console) -> None:
     """Run until Ctrl-C or SIGTERM."""
     stop = stop_requested()
-    async with running_node(settings) as node:
-        channel = await demo_channel(node, settings)
-        for line in _facts(node, channel, settings):
-            out.print(line)
-        encoder = asyncio.create_task(_keep_publishing(node.endpoints.rtmp_url, channel))
-        display = asyncio.create_task(_display(node, out))
-        try:
+    url: asyncio.Future[Secret] = asyncio.get_running_loop().create_future()
+    # The encoder's process starts while the server does, and waits for the URL.
+    encoder = asyncio.create_task(_keep_publishing(url))
+    try:
+        async with running_node(settings) as node:
+            channel = await demo_channel(node, settings)
+            url.set_result(Secret(node.endpoints.rtmp_url + channel.stream_key.reveal()))
+            for line in _facts(node, channel, settings):
+                out.print(line)
+            display = asyncio.create_task(_display(node, out))
             await stop.wait()
-        finally:
-            for task in (display, encoder):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            await _cancel(display)
+            await _cancel(encoder)  # before the server goes: it says goodbye like any encoder
+    finally:
+        await _cancel(encoder)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _facts(node: Node, channel: DemoChannel, settings: Settings) -> list[str]:
@@ -56,21 +66,22 @@ def _facts(node: Node, channel: DemoChannel, settings: Settings) -> list[str]:
     return [*lines, "", "To use it from boto3, the AWS CLI or an SDK, paste:", *paste, ""]
 
 
-async def _keep_publishing(rtmp_url: str, channel: DemoChannel) -> None:
+async def _keep_publishing(url: asyncio.Future[Secret]) -> None:
     """Run the encoder; bring it back when its stream was stopped."""
-    environment = os.environ | {"HEADWATER_PUBLISH_URL": rtmp_url + channel.stream_key.reveal()}
     while True:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "headwater.publisher",
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
+            env={k: v for k, v in os.environ.items() if k != URL_VARIABLE},
+            stdin=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches us alone; we end it
         )
         try:
-            await process.wait()
+            # By standard input: arguments and environments can be seen by others.
+            secret = await asyncio.shield(url)
+            await process.communicate(secret.reveal().encode() + b"\n")
         finally:
             await _end(process)
         await asyncio.sleep(RESTART_S)
