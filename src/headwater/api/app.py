@@ -1,7 +1,6 @@
-"""The handler chain: what happens to a request of the API, in order.
+"""The REST API: CHAIN lists what happens to a request, in order.
 
-    request id -> limit body -> route -> verify SigV4 -> decode shape -> handler
-    -> encode -> one log line
+Around the chain stand a request id, one log line, and errors turned into answers.
 
 Each access key is the root of its account and may do everything in it.
 
@@ -43,9 +42,22 @@ _JSON = ("Content-Type", "application/json")
 _log = structlog.get_logger()
 
 
-class _Caller(Struct, frozen=True):
-    access_key_id: str
-    scope: Scope
+class Exchange(Struct, kw_only=True):
+    """One request on its way through the chain; each step adds what it found."""
+
+    request: Request
+    line: dict[str, object]  # what the log line will say
+    operation: Operation | None = None
+    scope: Scope | None = None  # who signed: the key's account, the signature's region
+    arguments: Shape | None = None
+    result: Shape | None = None
+    response: Response | None = None  # ends the chain
+
+    def signed_operation(self) -> tuple[Operation, Scope]:
+        """What the steps behind `refuse_unknown` can rely on."""
+        if self.operation is None or self.scope is None:
+            raise RuntimeError("the chain is out of order")
+        return self.operation, self.scope
 
 
 class Api:
@@ -75,7 +87,7 @@ class Api:
         request_id = str(UUID(bytes=self._random_bytes(16), version=4))
         line: dict[str, object] = {"request_id": request_id, "client": request.client_address}
         try:
-            response = await self._answer(request, line)
+            response = await self._answer(Exchange(request=request, line=line))
         except ApiError as error:
             line["error"] = error.code
             response = _error_response(error)
@@ -87,30 +99,36 @@ class Api:
         response.headers += [*MODELED, ("x-amzn-RequestId", request_id)]
         return response
 
-    async def _answer(self, request: Request, line: dict[str, object]) -> Response:
-        """The chain."""
-        if request.method == "OPTIONS":
-            return Response(status=HTTPStatus.NO_CONTENT.value, headers=list(PREFLIGHT))
-        self._limit_body(request)
-        operation = self._route(request)
-        line["operation"] = operation.name if operation else None
-        caller = await self._verify(request)
-        line |= {"access_key_id": caller.access_key_id, "region": caller.scope.region}
-        if operation is None:
-            raise UnknownOperationError
-        arguments = operation.decoder.decode(request.body)
-        result = await self.perform(operation, caller.scope, arguments)
-        return _response(operation, result)
+    async def _answer(self, exchange: Exchange) -> Response:
+        for step in CHAIN:
+            await step(self, exchange)
+            if exchange.response is not None:
+                return exchange.response
+        raise RuntimeError("the chain ended without an answer")
 
-    def _limit_body(self, request: Request) -> None:
-        if len(request.body) > self._settings.max_body_bytes:
+    # The steps of CHAIN.
+
+    async def answer_preflight(self, exchange: Exchange) -> None:
+        """A browser asks before it sends: anyone may."""
+        if exchange.request.method == "OPTIONS":
+            exchange.response = Response(
+                status=HTTPStatus.NO_CONTENT.value, headers=list(PREFLIGHT)
+            )
+
+    async def limit_body(self, exchange: Exchange) -> None:
+        """Refuse a body that is too long before anything reads it."""
+        if len(exchange.request.body) > self._settings.max_body_bytes:
             raise RequestTooLargeError(limit_bytes=self._settings.max_body_bytes)
 
-    def _route(self, request: Request) -> Operation | None:
-        return self._routes.get((request.method, request.path))
+    async def find_operation(self, exchange: Exchange) -> None:
+        """The operation of that method and path, if there is one."""
+        request = exchange.request
+        exchange.operation = self._routes.get((request.method, request.path))
+        exchange.line["operation"] = exchange.operation.name if exchange.operation else None
 
-    async def _verify(self, request: Request) -> _Caller:
+    async def verify_signature(self, exchange: Exchange) -> None:
         """Who signed the request, and for which region."""
+        request = exchange.request
         try:
             signature = sigv4.parse(request, now_ms=self._now_ms())
             key_id = signature.credential.access_key_id
@@ -121,9 +139,37 @@ class Api:
             sigv4.verify(signature, request, key.secret)
         except sigv4.SignatureError as refusal:
             raise SignatureRefusedError(refusal) from None
-        return _Caller(key_id, Scope(key.account, signature.credential.region))
+        exchange.scope = Scope(key.account, signature.credential.region)
+        exchange.line |= {"access_key_id": key_id, "region": exchange.scope.region}
 
-    async def perform(self, operation: Operation, scope: Scope, arguments: Shape) -> Any:  # noqa: ANN401 - the operation's response shape
+    async def refuse_unknown(self, exchange: Exchange) -> None:
+        """Only whoever signed well learns which operations there are."""
+        if exchange.operation is None:
+            raise UnknownOperationError
+
+    async def decode_shape(self, exchange: Exchange) -> None:
+        """Bytes to the operation's request shape, every bound checked."""
+        operation, _ = exchange.signed_operation()
+        exchange.arguments = operation.decoder.decode(exchange.request.body)
+
+    async def run_handler(self, exchange: Exchange) -> None:
+        """The operation itself, in one transaction."""
+        operation, scope = exchange.signed_operation()
+        exchange.result = await self.perform(operation, scope, exchange.arguments)
+
+    async def encode_answer(self, exchange: Exchange) -> None:
+        """The response shape to bytes; an operation without one answers with no body."""
+        operation, _ = exchange.signed_operation()
+        if exchange.result is None:
+            exchange.response = Response(status=operation.status.value)
+        else:
+            exchange.response = Response(
+                status=operation.status.value, headers=[_JSON], body=encode(exchange.result)
+            )
+
+    # What an operation runs in; the demo uses it too.
+
+    async def perform(self, operation: Operation, scope: Scope, arguments: Any) -> Any:  # noqa: ANN401 - the operation's response shape
         """Run an operation in one transaction; an error rolls it back.
 
         Raises:
@@ -145,10 +191,17 @@ class Api:
             return await operation.handler(call, arguments)
 
 
-def _response(operation: Operation, result: Shape | None) -> Response:
-    if result is None:
-        return Response(status=operation.status.value)
-    return Response(status=operation.status.value, headers=[_JSON], body=encode(result))
+CHAIN = (
+    Api.answer_preflight,
+    Api.limit_body,
+    Api.find_operation,
+    Api.verify_signature,
+    Api.refuse_unknown,
+    Api.decode_shape,
+    Api.run_handler,
+    Api.encode_answer,
+)
+"""What happens to a request, in order."""
 
 
 def _error_response(error: ApiError) -> Response:
