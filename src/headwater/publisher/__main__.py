@@ -6,6 +6,7 @@ is missing, as the first line of standard input.
 
 Exit status: 0 stopped by SIGTERM or SIGINT, or `--seconds` are over; 1 the server refused
 or left; 2 the URL or an option is wrong. Each failure is one line on standard error.
+A server that does not even take the goodbye: ended by SIGALRM, within a second.
 """
 
 import argparse

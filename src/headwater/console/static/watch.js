@@ -14,7 +14,9 @@ const OFFLINE_POLL_MS = 1000;
 const ERROR_POLL_MS = 3000;
 const TICK_MS = 250;
 const RESTART_AFTER_STALL_MS = 8000; // longer than any hiccup that heals by itself
-const JUMP_AFTER_STALL_MS = 1500; // media is there, yet the player does not ask for it: seen with uneven parts
+// Seen now and then with hls.js 1.7.4, cause unknown: playlists go on, but it asks for no part
+// for about 5 s. A seek makes it ask.
+const JUMP_AFTER_STALL_MS = 1500;
 const MAX_EXTRA_LATENCY_S = 4; // further behind (a sleeping tab), jump instead of catching up
 const MEDIA_ERRORS_BEFORE_RESTART = 2;
 const NATIVE_TYPE = "application/vnd.apple.mpegurl";
