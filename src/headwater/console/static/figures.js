@@ -86,9 +86,9 @@ export function createFigures(video) {
     };
   }
 
-  function show() {
+  function show(stallStart) {
     readPicture();
-    const now = read(0);
+    const now = read(stallStart);
     const live = hls !== null || video.readyState > 0;
     const put = (id, text) => {
       const element = document.getElementById(id);

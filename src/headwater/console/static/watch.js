@@ -220,7 +220,7 @@ function tick() {
   const extraS = hls && started ? hls.latency - (hls.targetLatency ?? 0) : 0;
   root.dataset.atEdge = String(extraS < 2);
   if (extraS > MAX_EXTRA_LATENCY_S && !video.paused && !ended) jumpToLive();
-  return figures.show();
+  return figures.show(stallStart);
 }
 
 connectControls({ video, player: () => hls, jumpToLive });
