@@ -112,7 +112,8 @@ function attemptWithHls() {
     lowLatencyMode: true, // the distance to live is then the playlist's PART-HOLD-BACK
     maxLiveSyncPlaybackRate: 1.1, // catch up gently after a stall
     liveDurationInfinity: true,
-    backBufferLength: 8,
+    // No backBufferLength: hls.js would flush every segment, and a flush while a part loads makes
+    // it forget the segment's earlier parts and stall. The browser drops old media by itself.
     enableWorker: true,
   });
   hls = player;
