@@ -44,6 +44,9 @@ class Live:
     def live_stream(self, channel_arn):
         return next((one for one in self.streams if one.channel_arn == channel_arn), None)
 
+    def is_publishing(self, channel_arn):
+        return channel_arn in self.connected or self.live_stream(channel_arn) is not None
+
     def live_streams(self, account, region):
         prefix = f"arn:aws:ivs:{region}:{account}:"
         return [one for one in self.streams if one.channel_arn.startswith(prefix)]

@@ -35,7 +35,6 @@ def wrong_scalars(shape):
     """(what, value) for each way a value of the shape can be wrong."""
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     kind = shape.type_name
-    yield "null", None
     yield "wrong type", WRONG_TYPES[kind]
     if kind == "string":
         if low:
@@ -67,6 +66,7 @@ def wrong_values(shape, path):
 
 
 def wrong_items(shape, path):
+    yield f"{path}[1]", "null", [*VALID[shape.name], None]
     for below, what, value in wrong_values(shape.member, f"{path}[1]"):
         yield below, what, [*VALID[shape.name], value]
 
@@ -194,6 +194,14 @@ def test_ignores_members_it_does_not_know():
     body = b'{"name":"a","newer":{"deep":[1,null]},"older":null}'
 
     assert DECODERS["CreateChannel"].decode(body).name == "a"
+
+
+def test_a_null_member_is_one_that_was_not_sent():
+    body = b'{"name":null,"type":null,"tags":{"team":null},"multitrackInputConfiguration":null}'
+
+    assert DECODERS["CreateChannel"].decode(body) == DECODERS["CreateChannel"].decode(b"{}")
+    with pytest.raises(ValidationError, match=r"^GetChannel\.arn is a required attribute$"):
+        DECODERS["GetChannel"].decode(b'{"arn":null}')
 
 
 def test_never_repeats_the_value():

@@ -47,6 +47,9 @@ class Control(Protocol):
     def live_stream(self, channel_arn: str) -> LiveStream | None:
         """The channel's live stream."""
 
+    def is_publishing(self, channel_arn: str) -> bool:
+        """Whether an encoder is connected to the channel, playable already or not."""
+
     def live_streams(self, account: str, region: str) -> list[LiveStream]:
         """All live streams of a scope, oldest first."""
 

@@ -1,9 +1,9 @@
 """From a request's body to its shape; what is wrong becomes a text for the caller.
 
 The body is JSON whatever its Content-Type says (paws sends none); an empty one is
-`{}`. Unknown members are ignored. A name that stands twice is refused, because two
-readers would take different values. Texts name the member and say what is allowed;
-they never repeat the value, which may be a secret.
+`{}`. Unknown members are ignored, and so is a member that is null. A name that stands
+twice is refused, because two readers would take different values. Texts name the member
+and say what is allowed; they never repeat the value, which may be a secret.
 """
 
 import json
@@ -33,7 +33,6 @@ class RequestDecoder(Generic[ShapeT]):
     def __init__(self, operation: str, shape: type[ShapeT]) -> None:
         self.shape = shape
         self._operation = operation
-        self._decoder = msgspec.json.Decoder(shape)
 
     def decode(self, body: bytes) -> ShapeT:
         """The request, every bound checked.
@@ -41,10 +40,8 @@ class RequestDecoder(Generic[ShapeT]):
         Raises:
             ValidationError: it names the first member that is wrong.
         """
-        body = body or b"{}"
         try:
-            _refuse_duplicates(body)
-            return self._decoder.decode(body)
+            return msgspec.convert(_parse(body or b"{}"), self.shape)
         except msgspec.ValidationError as error:
             raise ValidationError(self._explain(str(error))) from None
         except RecursionError:
@@ -104,14 +101,16 @@ def allowed(type_: inspect.Type) -> str:
     return text
 
 
-def _refuse_duplicates(body: bytes) -> None:
-    json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+def _parse(body: bytes) -> object:
+    tree = json.loads(body.decode(), object_pairs_hook=_members, parse_constant=_no_constant)
+    msgspec.json.decode(body)  # the stricter reader: refuses half a surrogate pair, say
+    return tree
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> None:
-    names = {name for name, _ in pairs}
-    if len(names) < len(pairs):
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) < len(pairs):
         raise ValidationError("The JSON must not have the same name twice in one object")
+    return {name: value for name, value in pairs if value is not None}
 
 
 def _no_constant(name: str) -> None:

@@ -240,6 +240,13 @@ def test_a_live_channel_is_neither_updated_nor_deleted(ivs, service):
     assert ivs.get_channel(arn=arn)["channel"] == before
 
 
+def test_a_channel_is_not_updated_while_an_encoder_connects(ivs, service):
+    arn = ivs.create_channel()["channel"]["arn"]
+    service.live.connected.add(arn)
+
+    refused(ivs, "ConflictException", f"{arn} is live", ivs.update_channel, arn=arn, name="b")
+
+
 def test_delete_takes_the_stream_keys_with_it(ivs, service):
     created = ivs.create_channel()
     arn = created["channel"]["arn"]

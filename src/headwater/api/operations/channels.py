@@ -123,7 +123,7 @@ async def list_channels(call: Call, req: ListChannelsRequest) -> ListChannelsRes
 
 @operation("UpdateChannel", writes=True)
 async def update_channel(call: Call, req: UpdateChannelRequest) -> UpdateChannelResponse:
-    """Change what was sent and keep the rest; refused while the channel is live."""
+    """Change what was sent and keep the rest; refused while an encoder is connected."""
     before = await call.channel(req.arn)
     type_ = before.type if req.type is UNSET else req.type
     record = replace(
@@ -133,7 +133,8 @@ async def update_channel(call: Call, req: UpdateChannelRequest) -> UpdateChannel
         **_multitrack(call, req.multitrack_input_configuration),
     )
     _check(call, record, attached=_attached(req))
-    _refuse_live(call, record)
+    if call.control.is_publishing(record.arn):
+        raise ConflictError(f"Channel: {record.arn} is live; stop its stream first")
     await call.store.update_channel(record)
     return UpdateChannelResponse(channel=channel_shape(record, call.endpoints))
 
@@ -142,7 +143,8 @@ async def update_channel(call: Call, req: UpdateChannelRequest) -> UpdateChannel
 async def delete_channel(call: Call, req: DeleteChannelRequest) -> None:
     """Delete a channel and its stream keys; refused while the channel is live."""
     record = await call.channel(req.arn)
-    _refuse_live(call, record)
+    if call.control.live_stream(record.arn) is not None:
+        raise ConflictError(f"Channel: {record.arn} is live; stop its stream first")
     await call.store.delete_channel(call.scope, record.id)
     # An encoder that is connected and not live yet must not go live on no channel.
     call.control.stop_stream(record.arn)
@@ -235,8 +237,3 @@ def _check(call: Call, record: ChannelRecord, *, attached: list[str]) -> None:
     # No operation creates any of these kinds yet, so none of them exists.
     if attached:
         raise ResourceNotFoundError(arn=attached[0])
-
-
-def _refuse_live(call: Call, record: ChannelRecord) -> None:
-    if call.control.live_stream(record.arn) is not None:
-        raise ConflictError(f"Channel: {record.arn} is live; stop its stream first")
