@@ -200,7 +200,7 @@ async def test_an_encoder_that_vanishes_ends_its_publish_once():
 async def test_rtmps_is_the_same_over_tls(tls):
     server_context, client_context = tls
     gate = Gate()
-    async with serving(gate, ssl_context=server_context) as (port, log):
+    async with serving(gate, ssl_context=lambda: server_context) as (port, log):
         _, writer = await dial(port, PUBLISH, client_context)
         take = await soon(gate.takes.get())
         await soon(take.first.wait())
@@ -226,7 +226,7 @@ async def test_a_refusal_reaches_an_encoder_that_goes_on_sending():
 
 
 async def test_a_refusal_reaches_an_encoder_over_tls(tls):
-    async with serving(Gate(), ssl_context=tls[0]) as (port, _):
+    async with serving(Gate(), ssl_context=lambda: tls[0]) as (port, _):
         reader, writer = await dial(port, wire.opening("wrong"), tls[1])
         assert b"The stream key is not valid." in await rest(reader)
         await hang_up(writer)
@@ -361,7 +361,7 @@ async def test_strangers_cost_one_log_line(data, reason):
     "data", [b"", wire.C0C1, b"GET / HTTP/1.1\r\n\r\n"], ids=["scan", "plain RTMP", "HTTP"]
 )
 async def test_strangers_on_the_tls_port_cost_one_log_line(tls, data):
-    async with serving(Gate(), ssl_context=tls[0]) as (port, log):
+    async with serving(Gate(), ssl_context=lambda: tls[0]) as (port, log):
         reader, writer = await dial(port, data)
         if not data:
             writer.write_eof()
@@ -374,7 +374,7 @@ async def test_strangers_on_the_tls_port_cost_one_log_line(tls, data):
 
 
 async def test_a_client_that_does_not_trust_the_certificate_costs_one_log_line(tls):
-    async with serving(Gate(), ssl_context=tls[0]) as (port, log):
+    async with serving(Gate(), ssl_context=lambda: tls[0]) as (port, log):
         with pytest.raises(ssl.SSLCertVerificationError):
             await dial(port, b"", ssl.create_default_context())
         await ended(log)
@@ -512,7 +512,7 @@ async def test_closing_the_server_does_not_wait_for_the_gate():
 
 
 async def test_closing_the_server_ends_tls_handshakes(tls):
-    async with serving(Gate(), ssl_context=tls[0]) as (port, log):
+    async with serving(Gate(), ssl_context=lambda: tls[0]) as (port, log):
         reader, writer = await dial(port)
         await asyncio.sleep(0.05)
     assert await rest(reader) == b""
@@ -538,7 +538,10 @@ async def ffmpeg(url, seconds=1):
 @pytest.mark.parametrize("scheme", ["rtmp", "rtmps"])
 async def test_ffmpeg_publishes(scheme, tls):
     gate = Gate()
-    async with serving(gate, ssl_context=tls[0] if scheme == "rtmps" else None) as (port, _):
+    async with serving(gate, ssl_context=(lambda: tls[0]) if scheme == "rtmps" else None) as (
+        port,
+        _,
+    ):
         code, errors = await ffmpeg(f"{scheme}://127.0.0.1:{port}/app/{KEY}?priority=2")
         take = await soon(gate.takes.get())
         await soon(take.over.wait())

@@ -1,18 +1,23 @@
 """The RTMP and RTMPS listener: accepts, counts, hands sockets to connections, closes all.
 
-The same class serves both: with an SSLContext it speaks TLS.
+The same class serves both: with a function that gives an SSLContext it speaks TLS. It is
+asked at each handshake, so that a new certificate holds for new connections only.
 """
 
 import asyncio
 import socket
 import ssl
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import structlog
+from msgspec import structs
 
+from headwater.core.errors import PeerError
 from headwater.ingest.connection import Connection, Origin
 from headwater.ingest.gate import PublishAttempt, Publisher, PublishGate, Refusal
+from headwater.ingest.proxy import ProxiedAddress, ProxyHeader
 from headwater.ingest.rtmp.session import PUBLISH_TIMEOUT_S
 
 __all__ = ["PublishAttempt", "PublishGate", "Publisher", "Refusal", "RtmpServer"]
@@ -29,20 +34,29 @@ CLOSE_S = 1.0
 COMPLAIN_EVERY_S = 60.0
 """Refused connections are logged this often at most: a flood must not fill the disk."""
 
+ContextOf = Callable[[], ssl.SSLContext]
+
 log = structlog.get_logger(__name__)
 
 
 class RtmpServer:
-    """Listens on one socket and runs one Connection for each encoder."""
+    """Listens on one socket and runs one Connection for each encoder.
+
+    With `proxy_protocol`, every connection must start with a PROXY header, and its address
+    counts; without, no such header is believed.
+    """
 
     def __init__(
         self,
         *,
         max_connections: int = MAX_CONNECTIONS,
         max_waiting_per_address: int = MAX_WAITING_PER_ADDRESS,
+        proxy_protocol: bool = False,
     ) -> None:
         self._max_connections = max_connections
         self._max_waiting_per_address = max_waiting_per_address
+        self._proxy_protocol = proxy_protocol
+        self._unnamed = 0  # accepted, PROXY header not read yet
         self._connections: set[Connection] = set()
         self._waiting: Counter[str] = Counter()
         self._greetings: set[asyncio.Task[None]] = set()
@@ -52,7 +66,7 @@ class RtmpServer:
         self._complained_s: float | None = None
 
     async def start(
-        self, sock: socket.socket, gate: PublishGate, ssl_context: ssl.SSLContext | None = None
+        self, sock: socket.socket, gate: PublishGate, ssl_context: ContextOf | None = None
     ) -> None:
         """Listen on `sock` (bound; ours from now on) and ask `gate` about each publish."""
         sock.settimeout(0)
@@ -84,7 +98,7 @@ class RtmpServer:
             await asyncio.wait(late, timeout=CLOSE_S)
 
     async def _accept(
-        self, sock: socket.socket, gate: PublishGate, ssl_context: ssl.SSLContext | None
+        self, sock: socket.socket, gate: PublishGate, ssl_context: ContextOf | None
     ) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -94,28 +108,62 @@ class RtmpServer:
                 log.warning("cannot accept an rtmp connection", error=str(error))
                 await asyncio.sleep(ACCEPT_RETRY_S)
                 continue
-            if not self._has_room(address[0], loop.time()):
-                peer_sock.close()
-                continue
             origin = Origin(
                 host=address[0],
                 port=address[1],
                 encrypted=ssl_context is not None,
                 accepted_s=loop.time(),
             )
-            connection = Connection(
-                origin, gate, on_accepted=self._on_accepted, on_closed=self._on_closed
-            )
-            self._connections.add(connection)
-            self._waiting[origin.host] += 1
-            greeting = loop.create_task(_greet(connection, peer_sock, ssl_context))
+            greeting = loop.create_task(self._greet(origin, peer_sock, gate, ssl_context))
             self._greetings.add(greeting)
             greeting.add_done_callback(self._greetings.discard)
+
+    async def _greet(
+        self,
+        origin: Origin,
+        sock: socket.socket,
+        gate: PublishGate,
+        ssl_context: ContextOf | None,
+    ) -> None:
+        """Learn who it is, count it, and make the transport, TLS included."""
+        try:
+            sock.settimeout(0)
+            named = await self._named(origin, sock) if self._proxy_protocol else origin
+        except BaseException:
+            sock.close()
+            raise
+        if named is None or not self._has_room(named.host, asyncio.get_running_loop().time()):
+            sock.close()
+            return
+        connection = Connection(
+            named, gate, on_accepted=self._on_accepted, on_closed=self._on_closed
+        )
+        self._connections.add(connection)
+        self._waiting[named.host] += 1
+        await _connect(connection, sock, ssl_context)
+
+    async def _named(self, origin: Origin, sock: socket.socket) -> Origin | None:
+        """The origin as the load balancer's header has it; None: it is not to be served."""
+        if not self._has_room("", origin.accepted_s):
+            return None
+        self._unnamed += 1
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                address = await _read_proxy_header(sock)
+        except (PeerError, OSError) as error:  # TimeoutError is an OSError
+            reason = str(error) if isinstance(error, PeerError) else type(error).__name__
+            log.info("rtmp session ended", peer=origin.peer, reason=f"PROXY header: {reason}")
+            return None
+        finally:
+            self._unnamed -= 1
+        if address is None:
+            return origin
+        return structs.replace(origin, host=address.host, port=address.port)
 
     def _has_room(self, host: str, now_s: float) -> bool:
         """Whether one more fits; what does not is closed without a word."""
         if (
-            len(self._connections) < self._max_connections
+            len(self._connections) + self._unnamed < self._max_connections
             and self._waiting[host] < self._max_waiting_per_address
         ):
             return True
@@ -145,8 +193,20 @@ class RtmpServer:
             del self._waiting[host]
 
 
-async def _greet(
-    connection: Connection, sock: socket.socket, ssl_context: ssl.SSLContext | None
+async def _read_proxy_header(sock: socket.socket) -> ProxiedAddress | None:
+    """Take the header off the socket, and not a byte more."""
+    header = ProxyHeader()
+    loop = asyncio.get_running_loop()
+    while header.bytes_wanted:
+        data = await loop.sock_recv(sock, header.bytes_wanted)
+        if not data:
+            raise PeerError("the connection ended before it")
+        header.receive_data(data)
+    return header.address
+
+
+async def _connect(
+    connection: Connection, sock: socket.socket, ssl_context: ContextOf | None
 ) -> None:
     """Make the transport, which includes the TLS handshake."""
     try:
@@ -155,7 +215,7 @@ async def _greet(
         await asyncio.get_running_loop().connect_accepted_socket(
             lambda: connection,
             sock,
-            ssl=ssl_context,
+            ssl=ssl_context() if ssl_context else None,
             ssl_handshake_timeout=PUBLISH_TIMEOUT_S if ssl_context else None,
             ssl_shutdown_timeout=CLOSE_S if ssl_context else None,
         )

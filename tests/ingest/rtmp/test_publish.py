@@ -15,7 +15,7 @@ ASKED = [
     ("trailing slash",           "app/",              URL,     f"{KEY}/",                    "app",   {}),
     ("spaces and quotes",        " 'app' ",           URL,     f' "{KEY}"\n',                "app",   {}),
     ("percent-escapes",          "app",               URL,     KEY.replace("_", "%5F"),      "app",   {}),
-    ("query on the key",         "app",               URL,     f"{KEY}?priority=3",          "app",   {"priority": "3"}),
+    ("R-37 query on the key",    "app",               URL,     f"{KEY}?priority=3",          "app",   {"priority": "3"}),
     ("slash before the query",   "app",               URL,     f"{KEY}/?a=1&b=%202&c",       "app",   {"a": "1", "b": " 2", "c": ""}),
     ("query twice",              "app",               URL,     f"{KEY}?a=1?b=2",             "app",   {"a": "1", "b": "2"}),
     ("query on the app",         "app?priority=3",    URL,     KEY,                          "app",   {"priority": "3"}),

@@ -17,6 +17,7 @@ C1_BYTES = 8 + NONCE_BYTES
 _FIRST_BYTE_TEXTS = {
     0x06: "encrypted RTMPE is not supported: use an rtmps:// URL",
     0x08: "encrypted RTMPE is not supported: use an rtmps:// URL",
+    0x0D: "a PROXY header is not expected here: rtmp.proxy_protocol is off",
     0x16: "this port speaks plain RTMP, not TLS: use the RTMPS port for rtmps:// URLs",
 }
 
@@ -71,4 +72,6 @@ def _check_version(version: int) -> None:
     text = _FIRST_BYTE_TEXTS.get(version)
     if text is None and chr(version) in "CDGHOPT":  # CONNECT DELETE GET HEAD OPTIONS POST TRACE
         text = "this port speaks RTMP, not HTTP"
+        if version == ord("P"):  # "POST", or "PROXY"
+            text += " (nor the PROXY protocol: rtmp.proxy_protocol is off)"
     raise PeerError(text or f"RTMP version {version}, expected {VERSION}")

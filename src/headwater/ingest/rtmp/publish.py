@@ -15,6 +15,13 @@ MAX_NAME_CHARS = 8192
 """Of app, URL or publish name; multitrack keys carry JSON and reach about 2000."""
 MAX_PARAMETERS = 32
 
+_LOGIN_MARK = "authmod"
+_LOGIN = frozenset(
+    (_LOGIN_MARK, "user", "challenge", "response", "opaque", "salt", "nonce", "cnonce", "nc")
+)
+"""What encoders with a user name add for Adobe's and Limelight's log-in (authmod). The stream
+key is all we ask for, so none of it is a parameter of the stream."""
+
 
 class PublishRequested(Struct, frozen=True, kw_only=True):
     """The encoder wants to publish and waits for the answer."""
@@ -44,10 +51,11 @@ def publish_request(*, app: str, tc_url: str, name: str) -> PublishRequested:
     key = name_segments[-1]
     if len(app_segments) > 1 and app_segments[-1] == key:
         app_segments.pop()  # typed into both fields: the app is no secret
+    parameters = _parameters(app_query) | _parameters(name_query)
+    if _LOGIN_MARK in parameters:
+        parameters = {name: text for name, text in parameters.items() if name not in _LOGIN}
     return PublishRequested(
-        app="/".join(app_segments),
-        stream_key=Secret(key),
-        parameters=_parameters(app_query) | _parameters(name_query),
+        app="/".join(app_segments), stream_key=Secret(key), parameters=parameters
     )
 
 
