@@ -44,18 +44,56 @@ unit: setup ## Tests of the parts
 e2e: setup ## Tests with real encoders, SDKs and a browser
 	$(BIN)/python -m pytest -m e2e
 
+FUZZ_SECONDS ?= 60
+FUZZ_VENV := .venv-fuzz
+
+.PHONY: fuzz
+fuzz: $(FUZZ_VENV)/.installed ## Search for bytes that break ingest, FUZZ_SECONDS=60 for each target
+	@for target in rtmp_session amf0 timeline proxy; do \
+		mkdir -p .fuzz/$$target; \
+		PYTHONPATH=fuzz $(FUZZ_VENV)/bin/python fuzz/run.py $$target -max_total_time=$(FUZZ_SECONDS) \
+			-max_len=4096 -print_final_stats=1 -artifact_prefix=.fuzz/$$target- \
+			.fuzz/$$target fuzz/corpus/$$target || exit 1; \
+	done
+
+$(FUZZ_VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Headwater needs Python 3.11 or newer; none was found." >&2; exit 1; }
+	@$(PYTHON) -m venv $(FUZZ_VENV)
+	@$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group fuzz
+	@touch $@
+
+BENCH := PYTHONPATH=tests $(BIN)/python benchmarks
+MINUTES ?= 5
+
+.PHONY: bench
+bench: setup bench-tools ## Measure beside nginx: processor time, delivery, waiting viewers, latency, memory
+	$(BENCH)/ingest.py
+	$(BENCH)/delivery.py
+	$(BENCH)/waiting_viewers.py
+	$(BENCH)/glass_to_glass.py
+	$(BENCH)/soak.py --minutes $(MINUTES)
+
+.PHONY: soak
+soak: setup bench-tools ## Watch memory over MINUTES=60 while viewers come and go
+	$(BENCH)/soak.py --minutes $(MINUTES)
+
+.PHONY: bench-tools
+bench-tools: system-tools ## Install nginx, wrk and h2load where they are missing
+	@scripts/bench-tools
+
 .PHONY: docs
 docs: setup ## Write the generated reference pages
 	$(BIN)/headwater config reference > docs/reference/headwater.toml
 	$(BIN)/python scripts/operations_page.py > docs/reference/operations.md
 
 .PHONY: system-tools
-system-tools: ## Install ffmpeg and Chromium where they are missing
+system-tools: ## Install ffmpeg, Chromium and GStreamer where they are missing
 	@scripts/system-tools
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(FUZZ_VENV) .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Headwater needs Python 3.11 or newer; none was found." >&2; exit 1; }

@@ -22,6 +22,7 @@ READY_S = 20  # generous: a loaded machine is slow, a hang is for ever
 RELOAD_NOISE = ("Found duplicated MOOV Atom. Skipped it", " times")
 """ffmpeg's HLS reader fetches the init segment again after each reload of a live playlist, and
 its MP4 reader then says so; with playlists that ffmpeg itself wrote as well."""
+HEADWATER = str(Path(sys.executable).with_name("headwater"))  # as it is installed
 FFMPEG = ["ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "warning"]
 
 
@@ -62,10 +63,15 @@ class Server:
 
 
 @contextmanager
-def running_server(data_dir: Path, key: tuple[str, str] | None = None) -> Iterator[Server]:
+def running_server(
+    data_dir: Path,
+    key: tuple[str, str] | None = None,
+    *,
+    program: tuple[str, ...] = ("-m", "headwater.cli"),
+) -> Iterator[Server]:
     """Start on free ports; `key` is that of an earlier start in the same data directory."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HEADWATER_"))}
-    command = [sys.executable, "-m", "headwater.cli", "serve"]
+    command = [sys.executable, *program, "serve"]
     for flag in ("--http-port", "--http-tls-port", "--rtmp-port", "--rtmp-tls-port"):
         command += [flag, "0"]
     command += ["--server-data-dir", str(data_dir), "--server-log-format", "json"]

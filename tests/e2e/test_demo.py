@@ -1,7 +1,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from contextlib import contextmanager
 import boto3
 
 from e2e.browser import open_page
-from e2e.harness import wait_for
+from e2e.harness import HEADWATER, wait_for
 
 STOP_S = 2
 
@@ -17,7 +16,7 @@ STOP_S = 2
 @contextmanager
 def running_demo(folder):
     """The process, what it says by name, and a boto3 client made from the lines to paste."""
-    command = [sys.executable, "-m", "headwater.cli", "demo"]
+    command = [HEADWATER, "demo"]
     for flag in ("--http-port", "--http-tls-port", "--rtmp-port", "--rtmp-tls-port"):
         command += [flag, "0"]
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HEADWATER_"))}

@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from e2e.harness import REGION, publishing, running_server, wait_for, wait_until_live
+from e2e.harness import HEADWATER, REGION, publishing, running_server, wait_for, wait_until_live
 
 
 def headwater(*arguments, cwd, **environment):
     base = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HEADWATER_"))}
     return subprocess.run(
-        [sys.executable, "-m", "headwater.cli", *arguments],
+        [HEADWATER, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -64,6 +64,15 @@ def test_sigterm_ends_streams_and_the_server_without_a_trace(tmp_path, source):
     log = "".join(server.log)
     assert "Traceback" not in log
     assert [json.loads(line)["event"] for line in server.log][-1] == "stopped"
+
+
+def test_a_second_server_on_the_same_data_directory_is_refused(server, tmp_path):
+    done = headwater("serve", "--server-data-dir", str(server.data_dir), "--http-port", "0",
+                     "--rtmp-port", "0", "--rtmp-tls-port", "0", "--http-tls-port", "0",
+                     cwd=tmp_path)  # fmt: skip
+
+    assert done.returncode == 2
+    assert "another server is running on it" in done.stderr
 
 
 def test_a_taken_port_is_named(tmp_path):

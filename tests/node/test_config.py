@@ -47,6 +47,8 @@ REFUSED = [
     ("bad account",       None, {"HEADWATER_SERVER_ACCOUNT_ID": "12"},                   "must be 12 digits"),
     ("trailing newline",  None, {"HEADWATER_SERVER_ACCOUNT_ID": "000000000000\n"},       "must be 12 digits"),
     ("missing file",      None, {"HEADWATER_CONFIG": "nowhere.toml"},                    "cannot read nowhere.toml"),
+    ("half a second pair", None, {"HEADWATER_TLS_SECOND_KEY_FILE": "a.pem"},             "tls.second_certificate_file and tls.second_key_file belong together"),
+    ("second pair alone", None, {"HEADWATER_TLS_SECOND_KEY_FILE": "a", "HEADWATER_TLS_SECOND_CERTIFICATE_FILE": "b"}, "needs tls.certificate_file"),
     ("half a pair",       None, {"HEADWATER_TLS_CERTIFICATE_FILE": "a.pem"},             "belong together"),
 ]  # fmt: skip
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import sys
-import time
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -102,43 +101,25 @@ async def _display(node: Node, out: Console) -> None:
     """On a terminal, a table of what is live; elsewhere nothing more is printed."""
     if not out.is_terminal:
         return
-    meter = _Meter()
     with Live(console=out, auto_refresh=False, transient=True) as live:
         while True:
-            live.update(_screen(node.live.broadcasts(), meter), refresh=True)
+            live.update(_screen(node.live.broadcasts()), refresh=True)
             await asyncio.sleep(REFRESH_S)
 
 
-class _Meter:
-    """Ingest bitrate per stream, from the bytes counted between two looks."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, tuple[float, int, float]] = {}
-
-    def kbps(self, broadcast: Broadcast) -> float:
-        now_s = time.monotonic()
-        at_s, counted, rate = self._last.get(broadcast.stream_id, (now_s, broadcast.bytes_in, 0.0))
-        elapsed_s = now_s - at_s
-        if elapsed_s >= 1:
-            measured = (broadcast.bytes_in - counted) * 8 / elapsed_s / 1000
-            rate = measured if rate == 0 else 0.5 * (rate + measured)
-            at_s, counted = now_s, broadcast.bytes_in
-        self._last[broadcast.stream_id] = (at_s, counted, rate)
-        return rate
-
-
-def _screen(broadcasts: list[Broadcast], meter: _Meter) -> Group:
+def _screen(broadcasts: list[Broadcast]) -> Group:
     table = Table(expand=False, title="Live", title_justify="left", title_style="bold")
     for column in ("channel", "video", "ingest", "health", "viewers", "for"):
         table.add_column(column)
     for broadcast in broadcasts:
-        table.add_row(*_row(broadcast, meter.kbps(broadcast)))
+        table.add_row(*_row(broadcast))
     if not broadcasts:
         table.add_row("nothing yet", "", "", "", "", "")
     return Group(table, Text("Ctrl-C ends the demo.", style="dim"))
 
 
-def _row(broadcast: Broadcast, kbps: float) -> list[str]:
+def _row(broadcast: Broadcast) -> list[str]:
+    kbps = sum(reading.bitrate_bps for reading in broadcast.measured().values()) / 1000
     plan = broadcast.plan
     video = "starting"
     if plan and plan.width and plan.frame_rate:

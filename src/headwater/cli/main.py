@@ -9,9 +9,8 @@ import typer
 from rich.console import Console
 
 from headwater import __version__
-from headwater.cli.demo import run_demo
 from headwater.cli.options import with_settings
-from headwater.cli.serve import run, running_node, stop_requested
+from headwater.cli.serve import log_ready, run, running_node, stop_requested
 from headwater.cli.text import aligned, endpoint_rows, key_lines
 from headwater.core.errors import OperatorError
 from headwater.node import keys
@@ -70,6 +69,7 @@ async def _serve(config: Config) -> None:
             region = config.settings.server.region
             for line in key_lines(node.new_key, region, node.endpoints.api_url):
                 out.print(f"  {line}")
+        log_ready(node)
         await stop.wait()
 
 
@@ -77,6 +77,8 @@ async def _serve(config: Config) -> None:
 @with_settings
 def demo(config: Config) -> None:
     """Run the server with a live test picture, and say where to watch it."""
+    from headwater.cli.demo import run_demo  # noqa: PLC0415 - `serve` starts sooner without it
+
     configure_logging("warning", config.settings.server.log_format)
     run(run_demo(config.settings, out))
 

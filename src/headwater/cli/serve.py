@@ -32,19 +32,23 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
     node = Node(settings, Pages())
     await node.start()
     try:
-        endpoints = node.endpoints
-        log.info(
-            "ready",
-            api=endpoints.api_url,
-            http_port=endpoints.http_port,
-            https_port=endpoints.https_port,
-            rtmp_port=endpoints.rtmp_port,
-            rtmps_port=endpoints.rtmps_port,
-        )
         yield node
     finally:
         await node.stop()
         log.info("stopped")
+
+
+def log_ready(node: Node) -> None:
+    """Say so once everything answers and all that is to be printed is printed."""
+    endpoints = node.endpoints
+    log.info(
+        "ready",
+        api=endpoints.api_url,
+        http_port=endpoints.http_port,
+        https_port=endpoints.https_port,
+        rtmp_port=endpoints.rtmp_port,
+        rtmps_port=endpoints.rtmps_port,
+    )
 
 
 def stop_requested() -> asyncio.Event:

@@ -51,6 +51,56 @@ class _Frame(Struct, frozen=True, kw_only=True, gc=False):
     data: bytes
 
 
+class _Held:
+    """Frames that wait for the tracks to be decided; each look at them costs the same."""
+
+    def __init__(self) -> None:
+        self.frames: list[_Frame] = []
+        self.counts: dict[Kind, int] = {"video": 0, "audio": 0}
+        self._bytes = 0
+        self._video_ms: int | None = None  # position of the first picture
+        self._latest_ms = 0
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._keep([])
+
+    def forget(self, kind: Kind) -> None:
+        """Forget one track's."""
+        self._keep([frame for frame in self.frames if frame.kind != kind])
+
+    def add(self, frame: _Frame) -> None:
+        """Hold one more."""
+        self.frames.append(frame)
+        self._bytes += len(frame.data)
+        self.counts[frame.kind] += 1
+        if frame.kind == "video" and self._video_ms is None:
+            self._video_ms = frame.position_ms
+        first = len(self.frames) == 1
+        self._latest_ms = frame.position_ms if first else max(self._latest_ms, frame.position_ms)
+
+    def _keep(self, frames: list[_Frame]) -> None:
+        self.frames = []
+        self.counts = {"video": 0, "audio": 0}
+        self._bytes = 0
+        self._video_ms = None
+        for frame in frames:
+            self.add(frame)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more may be held."""
+        return len(self.frames) >= MAX_HELD_FRAMES or self._bytes >= MAX_HELD_BYTES
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether this is enough to name the tracks of a stream with video."""
+        if self._video_ms is None:
+            return False
+        both = self.counts["audio"] > 0 and self.counts["video"] >= PROBE_FRAMES
+        return both or self._latest_ms - self._video_ms >= TRACK_WAIT_MS
+
+
 class Timeline:
     """Turns one encoder's CodecConfig and EncodedFrame into TrackSet and Packet."""
 
@@ -62,8 +112,7 @@ class Timeline:
         self._avc: h264.AvcConfig | None = None
         self._tracks: TrackSet | None = None  # as announced
         self._starting = True
-        self._held: list[_Frame] = []
-        self._held_bytes = 0
+        self._held = _Held()
         self._start_ms: int | None = None  # position at which starting began
         self._keyframe_needed = True
         self._change_ms: int | None = None  # position at which a change was first seen
@@ -105,7 +154,7 @@ class Timeline:
             sample_rate_hz=config.sample_rate_hz,
             channels=config.channels,
         )
-        self._forget("audio")
+        self._held.forget("audio")  # they would be decoded with the wrong configuration
 
     def _set_avc(self, config: h264.AvcConfig) -> None:
         self._avc = config
@@ -118,12 +167,7 @@ class Timeline:
         )
         if track != self._video:
             self._video = track
-            self._forget("video")
-
-    def _forget(self, kind: Kind) -> None:
-        """Held frames of a configuration that is over would be decoded with the next."""
-        self._held = [frame for frame in self._held if frame.kind != kind]
-        self._held_bytes = sum(len(frame.data) for frame in self._held)
+            self._held.forget("video")
 
     # Frames.
 
@@ -174,7 +218,7 @@ class Timeline:
     def _restart(self) -> None:
         """Start again at the next key frame, behind everything that is out."""
         self._starting = True
-        self._held, self._held_bytes = [], 0
+        self._held.clear()
         self._start_ms = None
         self._change_ms = None
         self._keyframe_needed = True
@@ -183,27 +227,17 @@ class Timeline:
         if self._start_ms is None:
             self._start_ms = frame.position_ms
         waited_ms = frame.position_ms - self._start_ms
-        if frame.kind == "video" and not frame.keyframe and not self._holds("video"):
+        if frame.kind == "video" and not frame.keyframe and not self._held.counts["video"]:
             if self._keyframe_needed:
                 self.dropped.before_keyframe += 1
                 return self._start_late(waited_ms)
             self._keyframe_needed = True
-        self._held.append(frame)
-        self._held_bytes += len(frame.data)
-        if len(self._held) >= MAX_HELD_FRAMES or self._held_bytes >= MAX_HELD_BYTES:
+        self._held.add(frame)
+        if self._held.is_full:
             return self._start()
-        if self._holds("video"):
-            return self._start() if self._is_settled() else []
+        if self._held.counts["video"]:
+            return self._start() if self._held.is_settled else []
         return self._start_late(waited_ms)
-
-    def _holds(self, kind: Kind) -> bool:
-        return any(frame.kind == kind for frame in self._held)
-
-    def _is_settled(self) -> bool:
-        """Whether enough is held to name the tracks of a stream with video."""
-        video = [frame.position_ms for frame in self._held if frame.kind == "video"]
-        both = len(video) < len(self._held) and len(video) >= PROBE_FRAMES
-        return both or max(frame.position_ms for frame in self._held) - video[0] >= TRACK_WAIT_MS
 
     def _start_late(self, waited_ms: int) -> list[TrackSet | Packet]:
         """No key frame came in time: go on without one, or without video."""
@@ -214,19 +248,20 @@ class Timeline:
             # The same pictures as before (intra refresh): a decoder can go on anywhere.
             self._keyframe_needed = False
             return []
-        return self._start() if self._holds("audio") else []
+        return self._start() if self._held.counts["audio"] else []
 
     def _start(self) -> list[TrackSet | Packet]:
-        video = [frame for frame in self._held if frame.kind == "video"]
+        frames = self._held.frames
+        video = [frame for frame in frames if frame.kind == "video"]
         shift_ms = max(0, -min((frame.composition_offset_ms for frame in video), default=0))
-        start_ms = video[0].position_ms - shift_ms if video else self._held[0].position_ms
+        start_ms = video[0].position_ms - shift_ms if video else frames[0].position_ms
         end_ms = self._end_ms()
         if self._tracks is None:
             self._base_ms = -start_ms
         else:
             self._base_ms += max(0, end_ms - (start_ms + self._base_ms))
         self._shift_ms = shift_ms
-        audio = self._audio if self._holds("audio") else None
+        audio = self._audio if self._held.counts["audio"] else None
         self._tracks = TrackSet(
             video=self._video if video else None,
             audio=audio,
@@ -234,9 +269,9 @@ class Timeline:
         )
         if audio is not None:
             self._grid = AudioGrid(audio.sample_rate_hz, start_ms + self._base_ms)
-        held, self._held, self._held_bytes = self._held, [], 0
+        self._held.clear()
         self._starting = False
-        packets = [packet for frame in held if (packet := self._packet(frame))]
+        packets = [packet for frame in frames if (packet := self._packet(frame))]
         return [self._tracks, *packets]
 
     def _end_ms(self) -> int:

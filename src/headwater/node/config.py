@@ -76,6 +76,10 @@ def _settings(known: Mapping[str, Setting], values: Mapping[str, Value]) -> Sett
             "tls.certificate_file and tls.key_file belong together: set both, or neither "
             "for a self-signed certificate"
         )
+    if bool(settings.tls.second_certificate_file) != bool(settings.tls.second_key_file):
+        raise OperatorError("tls.second_certificate_file and tls.second_key_file belong together")
+    if settings.tls.second_certificate_file and not settings.tls.certificate_file:
+        raise OperatorError("tls.second_certificate_file needs tls.certificate_file")
     return settings
 
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from granian._granian import SocketHolder
+from granian._granian import RSGIProtocolClosed, SocketHolder
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
@@ -26,8 +26,12 @@ HEADER_TIMEOUT_MS = 10_000
 """A connection that sends no complete request head in this time is closed."""
 BODY_TIMEOUT_S = 20.0
 """A body that is not complete in this time is not waited for."""
+BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods whose body, if any, is not read; nearly all requests, so a timer is spared."""
 STOP_S = 1.0
 """How long answers in progress may take when the server stops."""
+TAKE_OVER_S = 0.5
+"""For a server with a new certificate to fail, if it is going to."""
 
 Respond = Callable[[Request], Awaitable[Response]]
 
@@ -63,11 +67,54 @@ class HttpServer:
         max_body_bytes: int,
         certificate: CertificateFiles | None = None,
     ) -> None:
+        self._listener = listener
         self._respond = respond
         self._max_body_bytes = max_body_bytes
-        self._server = _EmbeddedServer(
+        self._certificate = certificate
+        self._server: _EmbeddedServer
+        self._task: asyncio.Task[None] | None = None
+        self._leaving: set[asyncio.Task[None]] = set()  # servers of older certificates
+
+    def start(self) -> None:
+        """Serve from the running event loop."""
+        self._server, self._task = self._serve()
+
+    async def renew_certificate(self) -> None:
+        """Serve new connections with what the certificate's files hold now.
+
+        Granian reads them once, so a second server takes the listening socket over. The
+        first finishes its answers; its idle connections are closed, as after any keep-alive,
+        and so is a connection that it takes in its last moment: clients make it again.
+        """
+        old_server, old_task = self._server, self._task
+        new_server, new_task = self._serve()
+        await asyncio.wait([new_task], timeout=TAKE_OVER_S)
+        if new_task.done():
+            log.error("server with the new certificate failed", exc_info=new_task.exception())
+            return
+        self._server, self._task = new_server, new_task
+        if old_task is not None:
+            self._leaving.add(old_task)
+            old_task.add_done_callback(self._leaving.discard)
+            old_server.stop()  # type: ignore[no-untyped-call]
+
+    async def stop(self) -> None:
+        """Stop accepting, finish answers in progress, close."""
+        self._listener.close()
+        if self._task is None:
+            return
+        self._server.stop()  # type: ignore[no-untyped-call]
+        ends = [self._task, *self._leaving]
+        _, late = await asyncio.wait(ends, timeout=STOP_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
+
+    def _serve(self) -> "tuple[_EmbeddedServer, asyncio.Task[None]]":
+        certificate = self._certificate
+        server = _EmbeddedServer(
             self._handle,
-            listener,
+            self._listener.dup(),
             interface=Interfaces.RSGI,
             http=HTTPModes.auto,
             websockets=False,
@@ -80,27 +127,17 @@ class HttpServer:
             ssl_key=certificate.key if certificate else None,
             ssl_protocol_min=SSLProtocols.tls12,
         )
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Serve from the running event loop."""
-        self._task = asyncio.create_task(self._server.serve())
-
-    async def stop(self) -> None:
-        """Stop accepting, finish answers in progress, close."""
-        if self._task is None:
-            return
-        self._server.stop()  # type: ignore[no-untyped-call]
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._task, STOP_S)
+        return server, asyncio.create_task(server.serve())
 
     async def _handle(self, scope: Any, protocol: Any) -> None:  # noqa: ANN401 - RSGI has no types
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                body = await self._read_body(scope.method, protocol)
-        except TimeoutError:
-            protocol.response_empty(408, [("connection", "close")])
-            return
+        body = b""
+        if scope.method not in BODILESS:
+            try:
+                async with asyncio.timeout(BODY_TIMEOUT_S):
+                    body = await self._read_body(protocol)
+            except TimeoutError:
+                protocol.response_empty(408, [("connection", "close")])
+                return
         request = Request(
             method=scope.method,
             path=scope.path,
@@ -117,21 +154,32 @@ class HttpServer:
             # The edge of a request: one failed answer must not end the server.
             log.exception("request failed", method=scope.method, path=scope.path)
             response = Response(status=500, headers=[("content-type", "application/json")])
-        if response.body:
+        if response.chunks is not None:
+            await _send_chunks(protocol, response)
+        elif response.body:
             protocol.response_bytes(response.status, response.headers, response.body)
         else:
             protocol.response_empty(response.status, response.headers)
 
-    async def _read_body(self, method: str, protocol: Any) -> bytes:  # noqa: ANN401
+    async def _read_body(self, protocol: Any) -> bytes:  # noqa: ANN401
         """The body, or one byte more than allowed of it: the API then answers 413."""
-        if method in {"GET", "HEAD", "OPTIONS"}:
-            return b""
         body = bytearray()
         async for chunk in protocol:
             body += chunk
             if len(body) > self._max_body_bytes:
                 return bytes(body[: self._max_body_bytes + 1])
         return bytes(body)
+
+
+async def _send_chunks(protocol: Any, response: Response) -> None:  # noqa: ANN401
+    """Send the body piece by piece: chunked in HTTP/1.1, as data frames in HTTP/2."""
+    if response.chunks is None:
+        return
+    transport = protocol.response_stream(response.status, response.headers)
+    async with contextlib.aclosing(response.chunks) as chunks:
+        with contextlib.suppress(RSGIProtocolClosed):  # the client has left
+            async for chunk in chunks:
+                await transport.send_bytes(chunk)
 
 
 def _headers(scope: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - RSGI has no types

@@ -1,8 +1,10 @@
 """Access keys: made at first start and by `headwater key`."""
 
+import fcntl
 import secrets
 import time
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 from headwater.core import ids
@@ -14,6 +16,7 @@ from headwater.store.records import AccessKeyRecord
 DESCRIPTION_LENGTH = 128
 """Longest description of a key: a line in a table."""
 DATABASE_FILE = "headwater.db"
+LOCK_FILE = "server.lock"
 ROOT_DESCRIPTION = "made at first start"
 
 
@@ -31,6 +34,26 @@ def prepare_data_dir(settings: Settings) -> Path:
             f"server.data_dir = {str(path)!r}: cannot be used: {error.strerror}"
         ) from None
     return path
+
+
+def lock_data_dir(path: Path) -> IO[str]:
+    """Keep a second server off this data directory while the returned file is open.
+
+    What is live is known to one process only; `headwater key` works beside it.
+
+    Raises:
+        OperatorError: another server runs on it.
+    """
+    file = (path / LOCK_FILE).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise OperatorError(
+            f"server.data_dir = {str(path)!r}: another server is running on it; stop it, or "
+            "give this one a directory of its own"
+        ) from None
+    return file
 
 
 async def open_store(settings: Settings) -> Store:

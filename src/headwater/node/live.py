@@ -4,6 +4,7 @@ States of a broadcast: connected -> live (its first playlist can be served) -> e
 The registry is the ingest's PublishGate and the API's Control.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Literal
 
@@ -12,11 +13,14 @@ from msgspec import Struct
 
 from headwater.api.operation import LiveStream
 from headwater.core import ids
-from headwater.core.encoded import CodecConfig, EncodedFrame, EncoderMetadata
+from headwater.core.encoded import CodecConfig, EncodedFrame, EncoderMetadata, Kind
 from headwater.core.segment import MediaEvent, StreamPlan
+from headwater.core.track import TrackSet
 from headwater.delivery.http import ChannelAddress, Delivery
 from headwater.delivery.stream import LiveStream as DeliveryStream
 from headwater.ingest.server import PublishAttempt, Refusal
+from headwater.media.measure import IngestMeter, Reading
+from headwater.media.pace import Pace
 from headwater.media.segmenter import Segmenter
 from headwater.media.timeline import Timeline
 from headwater.store import Store
@@ -24,6 +28,12 @@ from headwater.store.records import ChannelRecord
 
 STARVING_AFTER_MS = 5_000
 """Silence from the encoder after which a stream's health is STARVING."""
+
+GONE_AFTER_MS = 3_000
+"""Silence after which the same key may take over: an encoder that changed its network comes
+back before its old connection is known to be dead."""
+GONE_LOOK_S = 0.1
+"""Between looks while a second encoder waits for the answer."""
 
 DENIED = "NetStream.Publish.Denied"
 """Of NetStream's codes for a refused publish, the one whose text OBS shows its user."""
@@ -35,7 +45,20 @@ class Packaging(Struct, frozen=True, kw_only=True):
     """How streams are cut."""
 
     segment_target_ms: int
+    low_latency_segment_target_ms: int
     part_target_ms: int
+
+    def segmenter(self, channel: ChannelRecord) -> Segmenter:
+        """A segmenter for a channel's stream."""
+        low_latency = channel.latency_mode == "LOW"
+        return Segmenter(
+            "FRAGMENTED_MP4" if channel.container_format == "FRAGMENTED_MP4" else "TS",
+            low_latency=low_latency,
+            segment_target_ms=(
+                self.low_latency_segment_target_ms if low_latency else self.segment_target_ms
+            ),
+            part_target_ms=self.part_target_ms,
+        )
 
 
 class Broadcast:
@@ -60,17 +83,14 @@ class Broadcast:
         self.bytes_in = 0
         self.encoder = ""
         self._was_live = False
-        self._last_frame_ms = self.started_at_ms
+        self.last_frame_ms = self.started_at_ms
         self._output = output
         self._now_ms = now_ms
         self._on_end = on_end
+        self._meter = IngestMeter()
+        self._pace = Pace()
         self._timeline = Timeline()
-        self._segmenter = Segmenter(
-            "FRAGMENTED_MP4" if channel.container_format == "FRAGMENTED_MP4" else "TS",
-            low_latency=channel.latency_mode == "LOW",
-            segment_target_ms=packaging.segment_target_ms,
-            part_target_ms=packaging.part_target_ms,
-        )
+        self._segmenter = packaging.segmenter(channel)
 
     @property
     def is_live(self) -> bool:
@@ -79,7 +99,7 @@ class Broadcast:
 
     def health(self) -> Literal["HEALTHY", "STARVING"]:
         """STARVING when the encoder has been silent for a while."""
-        silent_ms = self._now_ms() - self._last_frame_ms
+        silent_ms = self._now_ms() - self.last_frame_ms
         return "STARVING" if silent_ms > STARVING_AFTER_MS else "HEALTHY"
 
     def uptime_ms(self) -> int:
@@ -96,9 +116,31 @@ class Broadcast:
             self.encoder = str(item.values.get("encoder", ""))
             return
         self.bytes_in += len(item.data)
-        self._last_frame_ms = now_ms
-        for packet in self._timeline.push(item):
+        self.last_frame_ms = now_ms
+        for packet in self._timeline.push(self._watch(item, now_ms)):
+            if isinstance(packet, TrackSet):
+                self._meter.configure(packet)
             self._deliver(self._segmenter.push(packet, now_ms))
+
+    def measured(self) -> dict[Kind, Reading]:
+        """What each track really is, second by second."""
+        return self._meter.read(self._now_ms())
+
+    def _watch(self, item: CodecConfig | EncodedFrame, now_ms: int) -> CodecConfig | EncodedFrame:
+        """Measure what came; give it a time that can be used."""
+        if isinstance(item, CodecConfig):
+            self._pace.configure(item)
+            return item
+        self._meter.count(item, now_ms)
+        trusted = not self._pace.by_arrival
+        frame = self._pace.pass_on(item, now_ms)
+        if trusted and self._pace.by_arrival:
+            log.warning(
+                "encoder's clock runs at a wrong rate: times of arrival are used",
+                channel=self.channel.arn,
+                stream=self.stream_id,
+            )
+        return frame
 
     def ended(self, reason: str) -> None:
         """The connection is over: finish the playlists and say so once."""
@@ -159,7 +201,7 @@ class LiveRegistry:
                 "This channel takes RTMPS only; publish to an rtmps:// URL "
                 "or set insecureIngest on the channel."
             )
-        if channel.arn in self._broadcasts:
+        if not await self._is_free(channel.arn):
             return _refusal("The channel is live from another encoder.")
         if len(self._broadcasts) >= self._max_streams:
             return _refusal(f"The server takes {self._max_streams} streams at once, all in use.")
@@ -171,19 +213,37 @@ class LiveRegistry:
             return _refusal("The stream key is not valid.")
         return broadcast
 
+    async def _is_free(self, channel_arn: str) -> bool:
+        """Whether no encoder holds the channel; ends one that has gone silent.
+
+        Waits while it is not clear: a live encoder shows itself with its next frame.
+        """
+        held = self._broadcasts.get(channel_arn)
+        if held is None:
+            return True
+        seen_ms = held.last_frame_ms
+        while held.last_frame_ms == seen_ms and self._broadcasts.get(channel_arn) is held:
+            if self._now_ms() - seen_ms >= GONE_AFTER_MS:
+                held.stop("the encoder went silent, and came back on another connection")
+                break
+            await asyncio.sleep(GONE_LOOK_S)
+        return channel_arn not in self._broadcasts
+
     async def _channel_of(self, attempt: PublishAttempt) -> ChannelRecord | None:
         async with self._store.read() as work:
             key = await work.stream_key_by_value(attempt.stream_key)
             return await work.channel_by_id(key.channel_id) if key else None
 
     def _begin(self, channel: ChannelRecord, attempt: PublishAttempt) -> Broadcast:
+        stream_id = ids.stream_id(self._random_bytes)
         output = self._delivery.open(
             ChannelAddress(channel.region, channel.account, channel.id),
             run_id=ids.run_id(self._random_bytes),
+            stream_id=stream_id,
         )
         broadcast = Broadcast(
             channel=channel,
-            stream_id=ids.stream_id(self._random_bytes),
+            stream_id=stream_id,
             output=output,
             packaging=self._packaging,
             stop=attempt.stop,
@@ -202,6 +262,10 @@ class LiveRegistry:
         """The channel's stream, once viewers can be served."""
         broadcast = self._broadcasts.get(channel_arn)
         return _as_live_stream(broadcast) if broadcast and broadcast.is_live else None
+
+    def is_publishing(self, channel_arn: str) -> bool:
+        """Whether an encoder is connected, playable already or not."""
+        return channel_arn in self._broadcasts
 
     def live_streams(self, account: str, region: str) -> list[LiveStream]:
         """Every live stream of an account in a region, oldest first."""

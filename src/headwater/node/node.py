@@ -13,9 +13,9 @@ from headwater.api.app import Api
 from headwater.api.settings import ApiSettings
 from headwater.delivery.http import Delivery
 from headwater.ingest.server import RtmpServer
-from headwater.node.certificate import CertificateFiles, certificate_files, server_context
+from headwater.node.certificate import Certificate, certificate_files
 from headwater.node.http_server import HttpServer
-from headwater.node.keys import ensure_root_key, open_store, prepare_data_dir
+from headwater.node.keys import ensure_root_key, lock_data_dir, open_store, prepare_data_dir
 from headwater.node.listen import listen, port_of
 from headwater.node.live import LiveRegistry, Packaging
 from headwater.node.routes import Pages, Routes
@@ -24,6 +24,8 @@ from headwater.store import Store
 from headwater.store.records import AccessKeyRecord
 
 TICK_S = 1.0
+CERTIFICATE_LOOK_S = 10.0
+"""Between looks at the certificate's files."""
 TOKEN_SECRET = "pagination-token-secret"  # noqa: S105 - the name of a stored setting
 TOKEN_SECRET_BYTES = 32
 
@@ -102,17 +104,21 @@ class Node:
             [port_of(sock) for sock in (http_sock, https_sock, rtmp_sock, rtmps_sock)],
         )
         data_dir = prepare_data_dir(settings)
+        self._stack.enter_context(lock_data_dir(data_dir))
         certificate = self._certificate(data_dir)
         self.store = await open_store(settings)
         self._stack.push_async_callback(self.store.close)
         self.new_key = await ensure_root_key(self.store, settings.server.account_id)
 
-        delivery = Delivery(now_s=time.monotonic, window_ms=settings.packaging.window_ms)
+        delivery = Delivery(
+            now_s=time.monotonic, now_ms=now_ms, window_ms=settings.packaging.window_ms
+        )
         self.live = LiveRegistry(
             store=self.store,
             delivery=delivery,
             packaging=Packaging(
                 segment_target_ms=settings.packaging.segment_target_ms,
+                low_latency_segment_target_ms=settings.packaging.low_latency_segment_target_ms,
                 part_target_ms=settings.packaging.part_target_ms,
             ),
             max_streams=settings.rtmp.max_streams,
@@ -121,7 +127,8 @@ class Node:
         )
         self.api = await self._make_api()
         routes = Routes(api=self.api, delivery=delivery, pages=self._pages, store=self.store)
-        for sock, tls in ((http_sock, None), (https_sock, certificate)):
+        https_servers = []
+        for sock, tls in ((http_sock, None), (https_sock, certificate.files)):
             server = HttpServer(
                 sock,
                 routes.respond,
@@ -130,23 +137,31 @@ class Node:
             )
             server.start()
             self._stack.push_async_callback(server.stop)
-        for sock, context in ((rtmp_sock, None), (rtmps_sock, server_context(certificate))):
-            rtmp = RtmpServer(max_connections=settings.rtmp.max_connections)
+            if tls is not None:
+                https_servers.append(server)
+        for sock, context in ((rtmp_sock, None), (rtmps_sock, certificate.context)):
+            rtmp = RtmpServer(
+                max_connections=settings.rtmp.max_connections,
+                proxy_protocol=settings.rtmp.proxy_protocol == "on",
+            )
             await rtmp.start(sock, self.live, ssl_context=context)
             self._stack.push_async_callback(rtmp.close)
-        ticker = asyncio.create_task(_tick(delivery))
-        self._stack.callback(ticker.cancel)
+        for work in (_tick(delivery), _watch(certificate, https_servers)):
+            self._stack.callback(asyncio.create_task(work).cancel)
 
-    def _certificate(self, data_dir: Path) -> CertificateFiles:
+    def _certificate(self, data_dir: Path) -> Certificate:
         settings = self._settings
         addresses = {settings.http.bind_address, settings.rtmp.bind_address}
         hosts = sorted({"localhost", "127.0.0.1", "::1"} | addresses - {"0.0.0.0", "::"})  # noqa: S104
-        return certificate_files(
+        files = certificate_files(
             certificate_file=settings.tls.certificate_file,
             key_file=settings.tls.key_file,
             data_dir=data_dir,
             hosts=hosts,
+            second_certificate_file=settings.tls.second_certificate_file,
+            second_key_file=settings.tls.second_key_file,
         )
+        return Certificate(files)
 
     async def _make_api(self) -> Api:
         async with self.store.write() as work:
@@ -196,6 +211,15 @@ def _reachable(address: str) -> str:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+async def _watch(certificate: Certificate, servers: list[HttpServer]) -> None:
+    """Notice a renewed certificate; RTMPS asks for the one in force at each handshake."""
+    while True:
+        await asyncio.sleep(CERTIFICATE_LOOK_S)
+        if certificate.reload_if_changed():
+            for server in servers:
+                await server.renew_certificate()
 
 
 async def _tick(delivery: Delivery) -> None:

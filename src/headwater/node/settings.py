@@ -12,11 +12,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
+URL_PATTERN = r"^https?://([^\s/{}]|\{prefix\}|\{region\})+\Z|^\Z"
+HOST_PATTERN = r"^([A-Za-z0-9._-]|\{prefix\}|\{region\})*\Z"
 PATTERN_TEXT = {
     r"^[0-9]{12}\Z": "12 digits",
     r"^[a-z0-9-]{1,32}\Z": "lower-case letters, digits and hyphens, e.g. us-east-1",
-    r"^https?://[^\s/]+\Z|^\Z": "an http:// or https:// URL without a path, or empty",
-    r"^[A-Za-z0-9.{}_-]*\Z": "a bare host name, or empty",
+    URL_PATTERN: "an http:// or https:// URL without a path, with {prefix} and {region}, or empty",
+    HOST_PATTERN: "a bare host name, with {prefix} and {region} where wanted, or empty",
     r"^sqlite:///.+|^\Z": "sqlite:///<file>, or empty",
 }
 
@@ -85,6 +87,13 @@ class RtmpSettings(Struct, frozen=True, kw_only=True):
         Meta(description="Port for plain RTMP (channels with insecureIngest); 0 picks a free one."),
     ] = 1935
     tls_port: Annotated[Port, Meta(description="Port for RTMPS; 0 picks a free one.")] = 1936
+    proxy_protocol: Annotated[
+        Literal["off", "on"],
+        Meta(
+            description="on: each RTMP and RTMPS connection starts with a load balancer's PROXY "
+            "header (version 1 or 2); nobody else may be able to connect. off: none is believed."
+        ),
+    ] = "off"
     max_connections: Annotated[
         int, Meta(ge=1, le=100_000, description="Encoder connections open at once.")
     ] = 1000
@@ -98,10 +107,23 @@ class TlsSettings(Struct, frozen=True, kw_only=True):
 
     certificate_file: Annotated[
         str,
-        Meta(description="PEM file with the full chain; empty: self-signed, made at first start."),
+        Meta(
+            description="PEM file with the full chain; empty: self-signed, made at first start. "
+            "Read again when it changes."
+        ),
     ] = ""
     key_file: Annotated[
         str, Meta(description="PEM file with the private key of tls.certificate_file.")
+    ] = ""
+    second_certificate_file: Annotated[
+        str,
+        Meta(
+            description="PEM file with a chain of the other key type (RSA beside ECDSA), for "
+            "RTMPS encoders that cannot use the first; HTTPS has the first only."
+        ),
+    ] = ""
+    second_key_file: Annotated[
+        str, Meta(description="PEM file with the private key of tls.second_certificate_file.")
     ] = ""
 
 
@@ -115,7 +137,7 @@ class PublicSettings(Struct, frozen=True, kw_only=True):
     playback_url: Annotated[
         str,
         _text(
-            r"^https?://[^\s/]+\Z|^\Z",
+            URL_PATTERN,
             "Start of every playbackUrl, e.g. https://{prefix}.{region}.playback.example.com; "
             "empty: http.bind_address and http.port.",
         ),
@@ -123,13 +145,16 @@ class PublicSettings(Struct, frozen=True, kw_only=True):
     ingest_host: Annotated[
         str,
         _text(
-            r"^[A-Za-z0-9.{}_-]*\Z",
+            HOST_PATTERN,
             "Channel.ingestEndpoint, e.g. {prefix}.ingest.example.com; empty: rtmp.bind_address.",
         ),
     ] = ""
     srt_host: Annotated[
         str,
-        _text(r"^[A-Za-z0-9.{}_-]*\Z", "Channel.srt.endpoint; empty: rtmp.bind_address."),
+        _text(
+            HOST_PATTERN,
+            "Channel.srt.endpoint; empty: rtmp.bind_address.",
+        ),
     ] = ""
 
 
@@ -149,8 +174,22 @@ class PackagingSettings(Struct, frozen=True, kw_only=True):
     """Segments, parts and windows."""
 
     segment_target_ms: Annotated[
-        int, Meta(ge=1000, le=6000, description="Segment length aimed at; cut at key frames.")
+        int,
+        Meta(
+            ge=1000,
+            le=6000,
+            description="Segment length aimed at with latencyMode NORMAL; cut at key frames.",
+        ),
     ] = 2000
+    low_latency_segment_target_ms: Annotated[
+        int,
+        Meta(
+            ge=1000,
+            le=6000,
+            description="Segment length aimed at with latencyMode LOW; cut at key frames. The IVS "
+            "player starts at the newest complete segment: shorter ones are nearer to live.",
+        ),
+    ] = 1000
     part_target_ms: Annotated[
         int, Meta(ge=200, le=1000, description="Part length aimed at with latencyMode LOW.")
     ] = 333

@@ -9,25 +9,32 @@ MAX_LEADING_ZEROS = 32  # §9.1: no syntax element is longer; stops on endless z
 
 
 class BitReader:
-    """Reads fields from the most significant bit on; running out is a PeerError."""
+    """Reads fields from the most significant bit on; running out is a PeerError.
 
-    __slots__ = ("_left", "_value")
+    Each read costs as much as the bits it takes, however much data there is.
+    """
+
+    __slots__ = ("_data", "_position", "_size")
 
     def __init__(self, data: bytes) -> None:
-        self._value = int.from_bytes(data, "big")
-        self._left = 8 * len(data)
+        self._data = data
+        self._position = 0
+        self._size = 8 * len(data)
 
     @property
     def left(self) -> int:
         """Bits not read yet."""
-        return self._left
+        return self._size - self._position
 
     def read(self, bits: int) -> int:
         """The next `bits` bits as an unsigned number."""
-        if bits > self._left:
+        end = self._position + bits
+        if end > self._size:
             raise PeerError("bitstream ends in the middle of a field")
-        self._left -= bits
-        return (self._value >> self._left) & ((1 << bits) - 1)
+        last = (end + 7) // 8
+        value = int.from_bytes(self._data[self._position // 8 : last], "big")
+        self._position = end
+        return (value >> (8 * last - end)) & ((1 << bits) - 1)
 
     def flag(self) -> bool:
         """The next bit."""

@@ -141,7 +141,7 @@ def read_access_unit(data: bytes, config: AvcConfig, *, claimed_key: bool) -> Ac
         PeerError: a length reaches beyond the frame, or there are too many NAL units.
     """
     nals = split_nals(data, config.length_size)
-    known = config.sps + config.pps
+    known = frozenset(config.sps + config.pps)
     kept, types, sps, pps = [], set(), [], []
     for nal in nals:
         nal_type = nal[0] & 0x1F

@@ -1,0 +1,128 @@
+"""Answers whose body comes piece by piece, over real connections."""
+
+import asyncio
+import contextlib
+import shutil
+
+import pytest
+
+from headwater.core.http import Response
+from headwater.node.http_server import HttpServer
+from headwater.node.listen import listen, port_of
+
+GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+class Source:
+    """Chunks that are let through one by one, and what became of those who asked."""
+
+    def __init__(self):
+        self.gate = asyncio.Queue()
+        self.ended = asyncio.Event()
+
+    async def respond(self, request):
+        return Response(status=200, headers=[("x-kind", "live")], chunks=self._chunks(request))
+
+    async def _chunks(self, request):
+        gone = asyncio.ensure_future(_wait(request.disconnected))
+        try:
+            while True:
+                chunk = asyncio.ensure_future(self.gate.get())
+                await asyncio.wait([chunk, gone], return_when=asyncio.FIRST_COMPLETED)
+                if not chunk.done():
+                    chunk.cancel()
+                    return
+                if chunk.result() is None:
+                    return
+                yield chunk.result()
+        finally:
+            gone.cancel()
+            self.ended.set()
+
+
+async def _wait(disconnected):
+    await disconnected()
+
+
+@contextlib.asynccontextmanager
+async def serving(respond):
+    with listen("127.0.0.1", 0, "http.port") as sock:
+        port = port_of(sock)
+        server = HttpServer(sock, respond, max_body_bytes=1024)
+        server.start()
+        try:
+            yield port
+        finally:
+            await server.stop()
+
+
+async def test_chunks_are_sent_as_they_come():
+    source = Source()
+    async with serving(source.respond) as port, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET)
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        assert head.startswith("http/1.1 200")
+        assert "transfer-encoding: chunked" in head
+        assert "x-kind: live" in head
+        assert "content-length" not in head
+        for text in (b"one", b"and two"):
+            source.gate.put_nowait(text)
+            chunk = b"%x\r\n%s\r\n" % (len(text), text)
+            assert await reader.readexactly(len(chunk)) == chunk
+        source.gate.put_nowait(None)
+        assert await reader.readexactly(5) == b"0\r\n\r\n"
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_chunks_end_when_the_client_leaves():
+    source = Source()
+    async with serving(source.respond) as port, asyncio.timeout(10):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET)
+        source.gate.put_nowait(b"one")
+        await asyncio.sleep(0.1)
+        assert not source.ended.is_set()
+
+        writer.close()
+        await source.ended.wait()
+
+
+async def test_chunks_end_when_they_cannot_be_sent():
+    """A source that does not look whether its client is there."""
+    ended = asyncio.Event()
+
+    async def endless():
+        try:
+            while True:
+                yield b"x" * 1000
+                await asyncio.sleep(0.01)
+        finally:
+            ended.set()
+
+    async def respond(_):
+        return Response(status=200, chunks=endless())
+
+    async with serving(respond) as port, asyncio.timeout(10):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(GET)
+        await asyncio.sleep(0.1)
+        writer.close()
+        await ended.wait()
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl speaks HTTP/2 for this test")
+async def test_chunks_are_data_frames_in_http_2():
+    source = Source()
+    async with serving(source.respond) as port, asyncio.timeout(10):
+        url = f"http://127.0.0.1:{port}/"
+        curl = await asyncio.create_subprocess_exec(
+            "curl", "-sN", "--http2-prior-knowledge", url, stdout=asyncio.subprocess.PIPE
+        )
+        for text in (b"one", b"and two"):
+            source.gate.put_nowait(text)
+            assert await curl.stdout.readexactly(len(text)) == text
+        source.gate.put_nowait(None)
+        assert await curl.stdout.read() == b""
+        assert await curl.wait() == 0
