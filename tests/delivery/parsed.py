@@ -6,7 +6,7 @@ from decimal import Decimal
 class Parsed:
     def __init__(self, playlist):
         self.text = playlist
-        self.header, self.entries, self.parts, self.hints = {}, {}, {}, []
+        self.header, self.entries, self.parts, self.hints, self.prefetched = {}, {}, {}, [], []
         waiting = []
         for line in playlist.splitlines():
             name, _, value = line.partition(":")
@@ -16,6 +16,8 @@ class Parsed:
                 waiting.append(Decimal(duration))
             elif name == "#EXT-X-PRELOAD-HINT":
                 self.hints.append(value)
+            elif name == "#EXT-X-PREFETCH":
+                self.prefetched.append(value)
             elif name == "#EXTINF":
                 extinf = Decimal(value.partition(",")[0])
                 assert not waiting or abs(sum(waiting) - extinf) < Decimal("0.001")

@@ -12,6 +12,7 @@ MASTER = "/api/video/v1/us-west-2.123456789012.channel.AbCdEf123456.m3u8"
 RUN = "/v1/RunRunRunRunRun1"
 MEDIA = f"{RUN}/720p30"
 PLAYLIST = f"{MEDIA}/playlist.m3u8"
+NOW_MS = 1_767_323_099_125
 
 
 class Clock:
@@ -27,8 +28,10 @@ class Site:
 
     def __init__(self, events=(), plan=None, **options):
         self.clock = Clock()
-        self.delivery = Delivery(self.clock)
-        self.stream = self.delivery.open(CHANNEL, RUN.removeprefix("/v1/"), **options)
+        self.delivery = Delivery(self.clock, now_ms=lambda: NOW_MS)
+        self.stream = self.delivery.open(
+            CHANNEL, RUN.removeprefix("/v1/"), stream_id="st-1", **options
+        )
         if events:
             self.push(plan or make_plan(), *events)
 

@@ -3,11 +3,12 @@ import gzip
 import json
 
 import m3u8
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from delivery.feed import FINISHED, INIT, make_plan, segment, segments, started
+from delivery.feed import FINISHED, INIT, make_plan, part, segment, segments, started
 from delivery.site_under_test import (
     CHANNEL,
     MASTER,
@@ -36,8 +37,35 @@ async def test_the_multivariant_playlist_names_the_run_by_absolute_path():
 
     assert response.status == 200
     assert header(response, "content-type") == "application/vnd.apple.mpegurl"
-    assert header(response, "cache-control") == "max-age=1"
+    assert header(response, "cache-control") == "no-store"
     assert [row.uri for row in m3u8.loads(response.body.decode()).playlists] == [PLAYLIST]
+
+
+async def test_the_session_data_is_right_for_each_answer():
+    """The IVS player sets its clock by it, so no cache may keep it."""
+    site = Site(OPEN)
+    site.clock.now_s += 12.5
+
+    lines = (await site.get(MASTER)).body.decode().splitlines()
+
+    assert lines[1:6] == [
+        '#EXT-X-SESSION-DATA:DATA-ID="SERVER-TIME",VALUE="1767323099.12"',
+        '#EXT-X-SESSION-DATA:DATA-ID="STREAM-TIME",VALUE="12.50"',
+        '#EXT-X-SESSION-DATA:DATA-ID="BROADCAST-ID",VALUE="st-1"',
+        '#EXT-X-SESSION-DATA:DATA-ID="VIDEO-SESSION-ID",VALUE="RunRunRunRunRun1"',
+        '#EXT-X-SESSION-DATA:DATA-ID="FUTURE",VALUE="true"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("plan", "options"),
+    [(make_plan(part_target_ms=None), {}), (make_plan(), {"low_latency": False})],
+    ids=["no parts", "parts hidden"],
+)
+async def test_a_stream_without_low_latency_says_so(plan, options):
+    site = Site(segments(0, 2, parts=(2000,)), plan, **options)
+
+    assert b'"FUTURE",VALUE="false"' in (await site.get(MASTER)).body
 
 
 NOT_LIVE = [
@@ -127,8 +155,7 @@ UNKNOWN = [
     ("climbing",                 f"{MEDIA}/../720p30/4.ts"),
     ("other container",          f"{MEDIA}/4.m4s"),
     ("init of TS",               f"{MEDIA}/init-0.mp4"),
-    ("open segment",             f"{MEDIA}/5.ts"),
-    ("segment to come",          f"{MEDIA}/6.ts"),
+    ("segment to come",          f"{MEDIA}/7.ts"),
     ("unhinted part (L29)",      f"{MEDIA}/5.3.ts"),
     ("next segment's part (L29)", f"{MEDIA}/6.0.ts"),
     ("no such part",             f"{MEDIA}/4.4.ts"),
@@ -242,7 +269,7 @@ CACHED = [
     # id,                      path,                query,                     status, cache-control
     ("plain playlist",         PLAYLIST,            "",                        200,    "max-age=1"),
     ("delta alone",            PLAYLIST,            "_HLS_skip=YES",           200,    "max-age=1"),
-    ("blocking playlist",      PLAYLIST,            "_HLS_msn=5&_HLS_part=1",  200,    "max-age=12"),
+    ("blocking playlist",      PLAYLIST,            "_HLS_msn=5&_HLS_part=1",  200,    "max-age=0, s-maxage=12"),
     ("malformed directive",    PLAYLIST,            "_HLS_msn=abc",            400,    "max-age=8"),
     ("part without segment",   PLAYLIST,            "_HLS_part=0",             400,    "max-age=8"),
     ("too far ahead",          PLAYLIST,            "_HLS_msn=9",              400,    "no-store"),
@@ -270,6 +297,8 @@ async def test_plain_hls_neither_blocks_nor_shows_parts():
     assert (await site.get(f"{MEDIA}/2.ts")).status == 200
     assert (await site.get(f"{MEDIA}/2.0.ts")).status == 404
     assert (await site.get(f"{MEDIA}/3.0.ts")).status == 404
+    site.push(started(3), part(3, 0))
+    assert (await site.get(f"{MEDIA}/3.ts")).status == 404
 
 
 async def test_a_channel_that_is_not_low_latency_hides_the_parts_it_gets():
@@ -301,7 +330,7 @@ async def test_an_ended_stream_can_be_played_to_its_end():
 async def test_l44_a_new_run_has_new_urls_and_the_old_ones_end():
     site = Site(OPEN)
     task = await site.ask(PLAYLIST, "_HLS_msn=5")
-    second = site.delivery.open(CHANNEL, "SecondSecondRun1", low_latency=True)
+    second = site.delivery.open(CHANNEL, "SecondSecondRun1", stream_id="st-2")
     assert (await task).body.endswith(b"#EXT-X-ENDLIST\n")
     assert (await site.get(MASTER)).status == 404
 
@@ -319,7 +348,7 @@ def test_a_run_id_is_used_once():
     site = Site()
 
     with pytest.raises(RuntimeError, match="used once"):
-        site.delivery.open(CHANNEL, RUN.removeprefix("/v1/"))
+        site.delivery.open(CHANNEL, RUN.removeprefix("/v1/"), stream_id="st-2")
 
 
 async def test_viewers_are_who_asks_for_playlists():
@@ -330,3 +359,23 @@ async def test_viewers_are_who_asks_for_playlists():
         await site.get(PLAYLIST, user_agent=agent)
 
     assert site.stream.viewer_count() == 2
+
+
+async def test_a_private_channel_shows_nothing_without_a_token_it_can_check():
+    site = Site(OPEN, private=True)
+
+    answer = await site.get(MASTER, "token=anything")
+
+    assert answer.status == 403
+    assert dict(answer.headers)["access-control-allow-origin"] == "*"
+    [error] = json.loads(answer.body)
+    assert error["error_code"] == "invalid_playback_auth_token"
+
+
+async def test_independent_segments_are_promised_until_one_is_not():
+    site = Site(segments(0, 4))
+    assert b"#EXT-X-INDEPENDENT-SEGMENTS" in (await site.get(MASTER)).body
+
+    site.push(started(5), msgspec.structs.replace(part(5, 0), independent=False))
+
+    assert b"#EXT-X-INDEPENDENT-SEGMENTS" not in (await site.get(MASTER)).body

@@ -63,7 +63,7 @@ async def test_a_blocking_request_is_released_by(query, pushes):
     response = await task
     assert response.status == 200
     assert response.body == (await site.get(PLAYLIST)).body  # L23
-    assert header(response, "cache-control") == "max-age=12"
+    assert header(response, "cache-control") == "max-age=0, s-maxage=12"
     assert site.stream.waiting_count() == 0
 
 
@@ -98,11 +98,18 @@ async def test_l24_clients_that_leave_free_their_place():
     site, gone = Site(OPEN), asyncio.Event()
     asked = [
         asyncio.create_task(site.get(path, query, disconnected=gone.wait))
-        for path, query in [(PLAYLIST, "_HLS_msn=6"), (f"{MEDIA}/5.2.ts", "")] * 50
+        for path, query in [
+            (PLAYLIST, "_HLS_msn=6"),
+            (f"{MEDIA}/5.2.ts", ""),
+            (f"{MEDIA}/6.ts", ""),
+        ]
+        * 50
     ]
     await turn()
-    assert site.stream.waiting_count() == 100
+    assert site.stream.waiting_count() == 150
 
+    site.clock.now_s += waiting.WATCH_AFTER_S
+    site.delivery.expire()
     gone.set()
     assert {response.status for response in await asyncio.gather(*asked)} == {499}
     assert site.stream.waiting_count() == 0
@@ -110,8 +117,12 @@ async def test_l24_clients_that_leave_free_their_place():
 
 @pytest.mark.parametrize(
     ("path", "query", "cache"),
-    [(PLAYLIST, "_HLS_msn=6", "max-age=8"), (f"{MEDIA}/5.2.ts", "", "max-age=2")],
-    ids=["playlist", "hinted part"],
+    [
+        (PLAYLIST, "_HLS_msn=6", "max-age=8"),
+        (f"{MEDIA}/5.2.ts", "", "max-age=2"),
+        (f"{MEDIA}/6.ts", "", "max-age=2"),
+    ],
+    ids=["playlist", "hinted part", "prefetched segment"],
 )
 async def test_l22_a_request_blocked_for_three_target_durations_gets_503(path, query, cache):
     site = Site(OPEN)
@@ -149,6 +160,7 @@ async def test_the_end_answers_all_who_wait(end):
     site = Site(OPEN)
     playlists = [await site.ask(PLAYLIST, query) for query in ("_HLS_msn=5", "_HLS_msn=6")]
     hinted = await site.ask(f"{MEDIA}/5.2.ts")
+    ahead = await site.ask(f"{MEDIA}/6.ts")
     if end == "finished":
         site.push(FINISHED)
     else:
@@ -158,6 +170,10 @@ async def test_the_end_answers_all_who_wait(end):
         assert response.status == 200
         assert response.body.endswith(b"\n5.ts\n#EXT-X-ENDLIST\n")
     assert (await hinted).status == 404
+    for response in (await ahead, await site.get(f"{MEDIA}/6.ts")):
+        assert (response.status, error_code(response)) == (503, "stream_has_ended")
+        assert header(response, "cache-control") == "max-age=1"
+    assert (await site.get(f"{MEDIA}/8.ts")).status == 404
     assert site.stream.waiting_count() == 0
     # L14: from now on directives mean nothing.
     assert (await site.get(PLAYLIST, "_HLS_msn=99&_HLS_part=x")).status == 200

@@ -8,6 +8,7 @@ from delivery.parsed import Parsed
 from headwater.core.segment import SegmentFinished
 from headwater.delivery.playlist import (
     RenditionReport,
+    Session,
     Variant,
     media_playlist,
     multivariant_playlist,
@@ -38,6 +39,8 @@ LOW_TS_START = """\
 #EXT-X-PROGRAM-DATE-TIME:2026-01-02T03:04:05.678Z
 #EXT-X-PART:DURATION=0.50000,URI="0.0.ts",INDEPENDENT=YES
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI="0.1.ts"
+#EXT-X-PREFETCH:0.ts
+#EXT-X-PREFETCH:1.ts
 """
 
 LOW_FMP4_START = """\
@@ -55,6 +58,8 @@ LOW_FMP4_START = """\
 #EXTINF:0.93333,live
 0.m4s
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI="1.0.m4s"
+#EXT-X-PREFETCH:1.m4s
+#EXT-X-PREFETCH:2.m4s
 """
 
 LOW_TS_STEADY = """\
@@ -92,6 +97,8 @@ LOW_TS_STEADY = """\
 #EXT-X-PROGRAM-DATE-TIME:2026-01-02T03:04:21.678Z
 #EXT-X-PART:DURATION=0.50000,URI="8.0.ts",INDEPENDENT=YES
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI="8.1.ts"
+#EXT-X-PREFETCH:8.ts
+#EXT-X-PREFETCH:9.ts
 """
 
 NORMAL_TS_END = """\
@@ -162,6 +169,8 @@ LOW_FMP4_INIT_AHEAD = """\
 0.m4s
 #EXT-X-PRELOAD-HINT:TYPE=MAP,URI="init-1.mp4"
 #EXT-X-PRELOAD-HINT:TYPE=PART,URI="1.0.m4s"
+#EXT-X-PREFETCH:1.m4s
+#EXT-X-PREFETCH:2.m4s
 """
 
 SHORT = {"window_ms": 8_000}
@@ -258,7 +267,7 @@ def test_other_renditions_are_reported_until_the_end():
     report = RenditionReport(uri="../480p30/playlist.m3u8", last_msn=0, last_part=3)
     line = '#EXT-X-RENDITION-REPORT:URI="../480p30/playlist.m3u8",LAST-MSN=0,LAST-PART=3\n'
 
-    assert text(segment(0), reports=[report]).endswith(line)
+    assert line in text(segment(0), reports=[report])
     assert line not in text([*segment(0), FINISHED], reports=[report])
     assert line not in text(segment(0, parts=(2000,)), NORMAL_TS, reports=[report])
 
@@ -281,19 +290,36 @@ def test_a_rendition_is_named(width, height, frame_rate, name):
     assert rendition_name(make_plan(width=width, height=height, frame_rate=frame_rate)) == name
 
 
-def variant(name="720p30", plan=None, peak_bps=3_422_999, average_bps=2_090_000):
+SESSION = Session(
+    broadcast_id="st-1A2b",
+    session_id="Run1",
+    server_time_ms=1_767_323_045_678,
+    stream_time_ms=61_004,
+    low_latency=True,
+)
+
+
+def variant(
+    name="720p30", plan=None, peak_bps=3_422_999, average_bps=2_090_000, *, independent=True
+):
     return Variant(
         name=name,
         uri=f"/v1/run/{name}/playlist.m3u8",
         plan=plan or make_plan(),
         peak_bps=peak_bps,
         average_bps=average_bps,
+        independent=independent,
     )
 
 
 def test_the_multivariant_playlist_has_ivs_names():
-    assert multivariant_playlist([variant()]) == (
+    assert multivariant_playlist([variant()], SESSION) == (
         "#EXTM3U\n"
+        '#EXT-X-SESSION-DATA:DATA-ID="SERVER-TIME",VALUE="1767323045.68"\n'
+        '#EXT-X-SESSION-DATA:DATA-ID="STREAM-TIME",VALUE="61.00"\n'
+        '#EXT-X-SESSION-DATA:DATA-ID="BROADCAST-ID",VALUE="st-1A2b"\n'
+        '#EXT-X-SESSION-DATA:DATA-ID="VIDEO-SESSION-ID",VALUE="Run1"\n'
+        '#EXT-X-SESSION-DATA:DATA-ID="FUTURE",VALUE="true"\n'
         "#EXT-X-INDEPENDENT-SEGMENTS\n"
         '#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID="720p30",NAME="720p30",AUTOSELECT=YES,DEFAULT=YES\n'
         "#EXT-X-STREAM-INF:BANDWIDTH=3422999,AVERAGE-BANDWIDTH=2090000,"
@@ -303,9 +329,9 @@ def test_the_multivariant_playlist_has_ivs_names():
 
 
 def test_renditions_stand_best_first_and_independent_only_if_all_are():
-    low = variant("160p30", make_plan(independent_segments=False), peak_bps=230_000)
+    low = variant("160p30", peak_bps=230_000, independent=False)
 
-    playlist = multivariant_playlist([low, variant()])
+    playlist = multivariant_playlist([low, variant()], SESSION)
 
     assert "INDEPENDENT-SEGMENTS" not in playlist
     assert [line for line in playlist.splitlines() if line.startswith("/")] == [
@@ -317,14 +343,14 @@ def test_renditions_stand_best_first_and_independent_only_if_all_are():
 def test_audio_alone_has_no_picture_attributes():
     plan = make_plan(width=None, height=None, frame_rate=None, codecs="mp4a.40.2")
 
-    playlist = multivariant_playlist([variant("audio_only", plan)])
+    playlist = multivariant_playlist([variant("audio_only", plan)], SESSION)
 
     assert "RESOLUTION" not in playlist
     assert "FRAME-RATE" not in playlist
 
 
 def test_an_independent_parser_reads_the_multivariant_playlist():
-    parsed = m3u8.loads(multivariant_playlist([variant()]))
+    parsed = m3u8.loads(multivariant_playlist([variant()], SESSION))
 
     (stream,) = parsed.playlists
     assert stream.stream_info.bandwidth == 3_422_999
@@ -334,6 +360,9 @@ def test_an_independent_parser_reads_the_multivariant_playlist():
     assert stream.stream_info.frame_rate == 30
     assert stream.stream_info.video == "720p30"
     assert stream.media[0].group_id == "720p30"
+    assert [row.data_id for row in parsed.session_data] == [
+        *("SERVER-TIME", "STREAM-TIME", "BROADCAST-ID", "VIDEO-SESSION-ID", "FUTURE")
+    ]
 
 
 def test_an_independent_parser_reads_the_media_playlist():

@@ -75,6 +75,8 @@ def test_every_playlist_keeps_the_rules_of_low_latency(groups):
         assert len([hint for hint in playlist.hints if "TYPE=PART" in hint]) == (
             not playlist.ended
         )  # L28
+        ahead = [] if playlist.ended else [window.next_msn, window.next_msn + 1]
+        assert playlist.prefetched == [f"{msn}.m4s" for msn in ahead]
         if playlist.sequence > removed_before:  # L11
             assert sum(playlist.entries.values()) >= 3 * 2
             removed_before = playlist.sequence
@@ -120,5 +122,5 @@ def test_a_delta_and_the_playlist_before_make_the_whole(groups):
 @given(groups=streams())
 def test_plain_hls_has_no_low_latency_tag(groups):
     for _, playlist in played(groups, FMP4, low_latency=False):
-        for tag in ("PART", "SERVER-CONTROL", "PRELOAD", "SKIP", "REPORT"):
+        for tag in ("PART", "SERVER-CONTROL", "PRELOAD", "PREFETCH", "SKIP", "REPORT"):
             assert f"#EXT-X-{tag}" not in playlist.text

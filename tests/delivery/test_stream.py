@@ -7,7 +7,12 @@ from headwater.delivery.stream import LiveStream
 
 
 def opened(*, now_s=lambda: 0.0, **options):
-    return LiveStream("run", **{"low_latency": True, "window_ms": 24_000, **options}, now_s=now_s)
+    return LiveStream(
+        "run",
+        stream_id="st-1",
+        **{"low_latency": True, "private": False, "window_ms": 24_000, **options},
+        now_s=now_s,
+    )
 
 
 def push(stream, events, key=None):
@@ -40,15 +45,15 @@ def test_the_only_rendition_is_named_after_its_plan():
 
     assert stream.rendition("720p30").plan == make_plan()
     assert stream.rendition("1080p60") is None
-    assert b"/v1/run/720p30/playlist.m3u8\n" in stream.multivariant()
+    assert b"/v1/run/720p30/playlist.m3u8\n" in stream.multivariant(0)
 
 
 def test_bandwidth_is_measured():
     stream = push(opened(), [make_plan(), started(0), part(0, 0, 500, b"x" * 1000)])
-    assert b":BANDWIDTH=16000,AVERAGE-BANDWIDTH=16000," in stream.multivariant()
+    assert b":BANDWIDTH=16000,AVERAGE-BANDWIDTH=16000," in stream.multivariant(0)
 
     push(stream, [part(0, 1, 1500, b"x" * 1000), segment(0)[-1], *segment(1, parts=(2000,))])
-    assert b":BANDWIDTH=8000,AVERAGE-BANDWIDTH=4010," in stream.multivariant()
+    assert b":BANDWIDTH=8000,AVERAGE-BANDWIDTH=4010," in stream.multivariant(0)
 
 
 def test_several_renditions_report_each_other():
@@ -67,7 +72,7 @@ def test_several_renditions_report_each_other():
     assert b'URI="../720p30/playlist.m3u8",LAST-MSN=1,LAST-PART=0' in stream.media_playlist(
         low, skip=None, gzipped=False
     )
-    assert stream.multivariant().count(b"#EXT-X-STREAM-INF") == 2
+    assert stream.multivariant(0).count(b"#EXT-X-STREAM-INF") == 2
 
     push(stream, [FINISHED], "720p30")
     assert not stream.has_ended()

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from headwater.delivery.waiting import GaveUp, WaitingRoom
+from headwater.delivery.waiting import WATCH_AFTER_S, GaveUp, WaitingRoom
 
 
 class Clock:
@@ -39,19 +39,19 @@ async def test_all_are_woken_once_and_ask_again():
 
     tasks = [wait(room, ready) for _ in range(3)]
     await turn()
-    assert room.count == len(asked) == 3
+    assert room.count == 3
+    asked.clear()
 
     room.wake_all()
     room.wake_all()
     await turn()
-    assert len(asked) == 6
-    assert room.count == 3
+    assert len(asked) == room.count == 3
 
     open_door.append(1)
     room.wake_all()
     assert await asyncio.gather(*tasks) == [None] * 3
     assert room.count == 0
-    assert room._waiting == {}
+    assert room.waiting == {}
 
 
 async def test_the_late_are_released_and_only_they():
@@ -102,7 +102,8 @@ async def test_one_more_than_the_bound_is_sent_away():
 
 
 async def test_l24_clients_that_leave_bring_the_count_to_zero():
-    room, gone = WaitingRoom(Clock()), asyncio.Event()
+    clock, gone = Clock(), asyncio.Event()
+    room = WaitingRoom(clock)
 
     async def disconnected():
         await gone.wait()
@@ -111,26 +112,37 @@ async def test_l24_clients_that_leave_bring_the_count_to_zero():
     await turn()
     assert room.count == 100
 
+    clock.now_s = WATCH_AFTER_S
+    room.release_late()
     gone.set()
     assert set(await asyncio.gather(*tasks)) == {GaveUp.LEFT}
     assert room.count == 0
-    assert room._waiting == {}
+    assert room.waiting == {}
 
 
 async def test_a_client_that_left_before_it_waited_is_let_go():
     async def disconnected():
         return
 
-    room = WaitingRoom(Clock())
+    clock = Clock()
+    room = WaitingRoom(clock)
+    task = wait(room, lambda: False, disconnected)
+    await turn()
+    clock.now_s = WATCH_AFTER_S
+    room.release_late()
 
-    assert await wait(room, lambda: False, disconnected) is GaveUp.LEFT
+    assert await task is GaveUp.LEFT
     assert room.count == 0
 
 
 @pytest.mark.parametrize("with_client", [True, False])
 async def test_a_cancelled_request_leaves_nothing_behind(with_client):
-    room = WaitingRoom(Clock())
+    clock = Clock()
+    room = WaitingRoom(clock)
     task = wait(room, lambda: False, asyncio.Event().wait if with_client else None)
+    await turn()
+    clock.now_s = WATCH_AFTER_S
+    room.release_late()
     await turn()
     task.cancel()
 
@@ -138,13 +150,17 @@ async def test_a_cancelled_request_leaves_nothing_behind(with_client):
         await task
     await turn()
     assert room.count == 0
-    assert room._waiting == {}
+    assert room.waiting == {}
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_nobody_watches_the_client_any_more_after_the_answer():
-    room, ready = WaitingRoom(Clock()), []
+    clock, ready = Clock(), []
+    room = WaitingRoom(clock)
     task = wait(room, lambda: bool(ready), asyncio.Event().wait)
+    await turn()
+    clock.now_s = WATCH_AFTER_S
+    room.release_late()
     await turn()
     ready.append(1)
     room.wake_all()
@@ -152,3 +168,17 @@ async def test_nobody_watches_the_client_any_more_after_the_answer():
     await turn()
 
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_clients_are_not_watched_before_a_wait_is_long():
+    clock, ready = Clock(), []
+    room = WaitingRoom(clock)
+    task = wait(room, lambda: bool(ready), asyncio.Event().wait)
+    await turn()
+    room.release_late()
+    await turn()
+    assert asyncio.all_tasks() == {asyncio.current_task(), task}
+
+    ready.append(1)
+    room.wake_all()
+    assert await task is None

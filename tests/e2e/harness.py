@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,14 +67,15 @@ def running_server(
     data_dir: Path,
     key: tuple[str, str] | None = None,
     *,
-    program: tuple[str, ...] = ("-m", "headwater.cli"),
+    program: Sequence[str] = (HEADWATER,),
+    flags: Sequence[str] = (),
 ) -> Iterator[Server]:
     """Start on free ports; `key` is that of an earlier start in the same data directory."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HEADWATER_"))}
-    command = [sys.executable, *program, "serve"]
+    command = [*program, "serve"]
     for flag in ("--http-port", "--http-tls-port", "--rtmp-port", "--rtmp-tls-port"):
         command += [flag, "0"]
-    command += ["--server-data-dir", str(data_dir), "--server-log-format", "json"]
+    command += ["--server-data-dir", str(data_dir), "--server-log-format", "json", *flags]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -138,3 +138,24 @@ def test_ffprobe_sees_size_codec_and_rate(tmp_path):
     out = subprocess.run([*command, file], check=True, capture_output=True, text=True).stdout
 
     assert out.splitlines() == ["h264,Constrained Baseline,64,48", "aac,LC,48000,2"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"b_frames": 2}], ids=["plain", "B-frames"])
+def test_ffmpeg_finds_a_tag_at_the_first_picture_of_each_segment(settings):
+    data = joined(package(encode(**settings).items, "TS"))
+    with av.open(io.BytesIO(data)) as source:
+        names = [
+            stream.codec_context.name if stream.type != "data" else stream.type
+            for stream in source.streams
+        ]
+        assert names == ["aac", "h264", "data"]
+        packets = [
+            (p.stream.type, p.pts, p.is_keyframe, bytes(p)) for p in source.demux() if p.size
+        ]
+
+    tags = [(pts, content) for kind, pts, _, content in packets if kind == "data"]
+    keys = [pts for kind, pts, key, _ in packets if kind == "video" and key]
+    assert [pts for pts, _ in tags] == [keys[0], keys[2]]
+    assert all(
+        content.startswith(b"ID3\x04") and b"segmentmetadata" in content for _, content in tags
+    )

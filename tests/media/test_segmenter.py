@@ -1,3 +1,4 @@
+import json
 from itertools import groupby
 
 import pytest
@@ -16,14 +17,15 @@ from headwater.core.segment import (
 from headwater.core.track import TrackSet
 from headwater.media.segmenter import Segmenter
 from media.packets import AUDIO, BOTH, VIDEO, in_order, picture, sound, steady
+from media.readers import ts_packets, ts_payload
 
 CONTAINERS = ["TS", "FRAGMENTED_MP4"]
 NOW_MS = 1_800_000_000_000
 VIDEO_ONLY = TrackSet(video=VIDEO, audio=None)
 
 
-def run(*items, container="TS", low_latency=True, flush=True):
-    segmenter = Segmenter(container, low_latency=low_latency)
+def run(*items, container="TS", low_latency=True, flush=True, **options):
+    segmenter = Segmenter(container, low_latency=low_latency, **options)
     events = []
     for item in items:
         ms = 0
@@ -123,6 +125,17 @@ def test_key_frames_that_stop_coming_do_not_stretch_segments():
     check(run(BOTH, *packets))
 
 
+def test_an_early_key_frame_is_used_where_the_next_one_may_come_too_late():
+    """A GOP of 2 s with one key frame more, a second early: 0, 2, 4, 5, 7, 9."""
+    keys = {0, 60, 120, 150, 210, 270}
+    packets = [picture(number * 3000, key=number in keys) for number in range(330)]
+    events = run(VIDEO_ONLY, *packets)
+
+    check(events)
+    assert durations(events) == [2000, 2000, 1000, 2000, 2000, 2000]
+    assert all(part.independent for part in parts(events) if part.index == 0)
+
+
 @pytest.mark.parametrize("rate", [15, 24, 25, 30_000 / 1001, 30, 50, 60])
 def test_parts_are_full_and_never_too_long(rate):
     events = run(BOTH, *steady(rate, 2, 8))
@@ -162,6 +175,74 @@ def test_a_camera_that_stops_for_good_lets_the_sound_go_on():
 
     check(events)
     assert sum(durations(events)) > 25_000
+
+
+def tag_times(payload):
+    """The times in the tag that a part begins with, if it does."""
+    if payload[0] == 0x47:
+        payload = ts_payload(ts_packets(payload), 0x102)
+    start = payload.find(b'{"cmd":"ld_lat_data"')
+    text = payload[start : payload.index(b"}", start) + 1] if start >= 0 else b"null"
+    return json.loads(text)
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize("low_latency", [True, False], ids=["parts", "plain"])
+def test_each_segment_begins_with_a_tag_of_when_it_came_in(container, low_latency):
+    late = [*steady(30, 2, 4), *(p for p in steady(30, 2, 9) if p not in steady(30, 2, 4))]
+    segmenter = Segmenter(container, low_latency=low_latency)
+    events = segmenter.push(BOTH, NOW_MS)
+    for number, packet in enumerate(late):
+        events += segmenter.push(packet, NOW_MS + 10 * number)
+    events += segmenter.flush()
+
+    tags = [tag_times(part.payload) for part in parts(events)]
+    assert [tag is not None for tag in tags] == [part.index == 0 for part in parts(events)]
+    tags = [tag for tag in tags if tag]
+    assert [tag["stream_offset"] for tag in tags] == [0, 2, 4, 6, 8]
+    keys = [NOW_MS + 10 * n for n, p in enumerate(late) if p.kind == "video" and p.keyframe]
+    assert [tag["transc_r"] for tag in tags] == [tag["ingest_r"] for tag in tags] == keys
+    assert all(tag["transc_s"] > tag["transc_r"] for tag in tags)
+
+
+def test_a_segment_of_sound_alone_says_when_it_came_in():
+    """Video that stops in the middle: what follows has no frame to tell the arrival from."""
+    packets = [p for p in steady(30, 1, 20) if p.kind == "audio" or p.dts < 3 * 90_000]
+
+    events = run(BOTH, *packets)
+
+    received = [tag["transc_r"] for part in parts(events) if (tag := tag_times(part.payload))]
+    assert received == sorted(received)
+    assert received == [event.program_date_time_ms for event in started(events)]
+
+
+def test_tracks_of_sound_alone_have_tags_too():
+    events = run(TrackSet(video=None, audio=AUDIO), *[sound(number) for number in range(300)])
+
+    offsets = [tag["stream_offset"] for p in parts(events) if (tag := tag_times(p.payload))]
+    assert offsets == pytest.approx([0, 2.005, 4.011, 6.016], abs=0.001)
+
+
+SHORT_SEGMENTS = [
+    (0.1, 1000),
+    (0.2, 1000),
+    (0.5, 1000),
+    (0.8, 800),
+    (1, 1000),
+    (1.5, 1500),
+    (2, 2000),
+]
+
+
+@pytest.mark.parametrize(("gop_s", "length_ms"), SHORT_SEGMENTS)
+def test_segments_of_low_latency_are_near_one_second(gop_s, length_ms):
+    events = run(BOTH, *steady(30, gop_s, 9), segment_target_ms=1000)
+
+    check(events)
+    assert events[0].target_duration_s == 2
+    assert durations(events)[:-1] == pytest.approx(
+        [length_ms] * (len(durations(events)) - 1), abs=2
+    )
 
 
 def test_a_pause_with_nothing_to_play_is_a_discontinuity():

@@ -73,7 +73,10 @@ def registry_of(store):
             now_s=lambda: Clock.now_ms / 1000, now_ms=lambda: Clock.now_ms, window_ms=24_000
         ),
         packaging=Packaging(
-            segment_target_ms=2000, low_latency_segment_target_ms=1000, part_target_ms=333
+            segment_target_ms=2000,
+            low_latency_segment_target_ms=2000,
+            part_target_ms=333,
+            segment_tags=False,
         ),
         max_streams=3,
         random_bytes=secrets.token_bytes,

@@ -1,6 +1,6 @@
 """HTTP as values: what the server hands to a responder, and what it gets back."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from msgspec import Struct, field
 
@@ -28,8 +28,13 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Response(Struct, kw_only=True):
-    """One answer. `body` is shared between answers, never copied."""
+    """One answer. `body` is shared between answers, never copied.
+
+    With `chunks` the body is what they yield, sent as it comes; they end when the client
+    has left, as `Request.disconnected` tells, and hold nothing before they are asked for.
+    """
 
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    chunks: AsyncGenerator[bytes, None] | None = None

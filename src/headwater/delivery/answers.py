@@ -6,6 +6,7 @@ object, is IVS's; unlike IVS's they carry CORS headers, so that a page can see t
 """
 
 import re
+from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -90,11 +91,22 @@ def method_not_allowed(request: Request) -> Response:
     )
 
 
-def playlist(body: bytes, *, gzipped: bool, max_age_s: int) -> Response:
-    """A playlist, compressed or not."""
+def playlist(
+    body: bytes, *, gzipped: bool, max_age_s: int | None, shared_only: bool = False
+) -> Response:
+    """A playlist, compressed or not.
+
+    Args:
+        body: its bytes.
+        gzipped: they are compressed.
+        max_age_s: how long caches may repeat it; None: not at all.
+        shared_only: the viewer's own cache may not. video.js repeats its last blocking
+            request after each segment, and would get the old answer until that expires.
+    """
     encoding = [("content-encoding", "gzip")] if gzipped else []
+    headers = (("vary", "accept-encoding"), *encoding)
     return _response(
-        HTTPStatus.OK, body, PLAYLIST_TYPE, max_age_s, ("vary", "accept-encoding"), *encoding
+        HTTPStatus.OK, body, PLAYLIST_TYPE, max_age_s, *headers, shared_only=shared_only
     )
 
 
@@ -124,6 +136,25 @@ def media(request: Request, body: bytes, *, content_type: str, etag: str) -> Res
         MEDIA_MAX_AGE_S,
         *headers,
         content_range,
+    )
+
+
+def growing_media(
+    chunks: AsyncGenerator[bytes, None] | None, *, content_type: str, etag: str
+) -> Response:
+    """Media that is still being made, as it comes; None: the head alone.
+
+    It may be cached as if it were complete: its end is that of the media, never earlier.
+    """
+    return Response(
+        status=HTTPStatus.OK.value,
+        headers=[
+            ("content-type", content_type),
+            ("cache-control", f"max-age={MEDIA_MAX_AGE_S}"),
+            ("etag", etag),
+            *_CORS,
+        ],
+        chunks=chunks,
     )
 
 
@@ -178,8 +209,11 @@ def _response(
     content_type: str | None,
     max_age_s: int | None,
     *headers: tuple[str, str],
+    shared_only: bool = False,
 ) -> Response:
     cache = "no-store" if max_age_s is None else f"max-age={max_age_s}"
+    if shared_only:
+        cache = f"max-age=0, s-maxage={max_age_s}"
     if content_type is None:
         entity = []
     else:

@@ -7,12 +7,14 @@
     /v1/<run id>/<rendition>/<segment>.<part>.ts|.m4s            part
 
 Source: RFC 8216, draft-pantos-hls-rfc8216bis §6.2.5 (blocking) and Apple's cache times for
-low-latency HLS; the first path and the errors are IVS's. A run id is random, so one URL
-means the same bytes for ever.
+low-latency HLS; the first path and the errors are IVS's, as are the segments that playlists
+name before they are complete, which are answered while they are made. A run id is random, so
+one URL means the same bytes for ever.
 """
 
+import math
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
 
 from msgspec import Struct
@@ -30,7 +32,7 @@ from headwater.delivery.stream import (
     compress,
 )
 from headwater.delivery.waiting import GaveUp
-from headwater.delivery.window import DEFAULT_WINDOW_MS
+from headwater.delivery.window import DEFAULT_WINDOW_MS, SegmentRow
 
 PLAYBACK_PREFIX = "/api/video/v1/"
 
@@ -66,25 +68,43 @@ class Delivery:
     Nothing is kept for what does not exist, whatever is asked for.
     """
 
-    def __init__(self, now_s: Callable[[], float], *, window_ms: int = DEFAULT_WINDOW_MS) -> None:
+    def __init__(
+        self,
+        now_s: Callable[[], float],
+        *,
+        now_ms: Callable[[], int],
+        window_ms: int = DEFAULT_WINDOW_MS,
+    ) -> None:
         """Without any stream.
 
         Args:
             now_s: a monotonic clock.
+            now_ms: the wall clock, Unix ms.
             window_ms: media that playlists list at least, once there is as much.
         """
         self._now_s = now_s
+        self._now_ms = now_ms
         self._window_ms = window_ms
         self._channels: dict[str, LiveStream] = {}  # by playback path
         self._runs: dict[str, LiveStream] = {}  # ended ones too, until they expire
 
-    def open(self, channel: ChannelAddress, run_id: str, *, low_latency: bool = True) -> LiveStream:
+    def open(
+        self,
+        channel: ChannelAddress,
+        run_id: str,
+        *,
+        stream_id: str,
+        low_latency: bool = True,
+        private: bool = False,
+    ) -> LiveStream:
         """Begin a run of a channel; an earlier one that is still open is closed.
 
         Args:
             channel: whose playback path it serves from now on.
             run_id: random, never used before.
+            stream_id: what the API calls the stream.
             low_latency: False hides parts even if packaging makes them.
+            private: viewers need a token; none is known yet, so all are refused.
         """
         if run_id in self._runs:
             raise RuntimeError("a run id is used once")
@@ -92,7 +112,12 @@ class Delivery:
         if before := self._channels.get(path):
             before.close()
         stream = LiveStream(
-            run_id, low_latency=low_latency, window_ms=self._window_ms, now_s=self._now_s
+            run_id,
+            stream_id=stream_id,
+            low_latency=low_latency,
+            private=private,
+            window_ms=self._window_ms,
+            now_s=self._now_s,
         )
         self._channels[path] = self._runs[run_id] = stream
         return stream
@@ -134,12 +159,19 @@ class Delivery:
                 text="the channel is not live",
                 max_age_s=UNKNOWN_MAX_AGE_S,
             )
+        if stream.private:
+            return answers.error(
+                request,
+                HTTPStatus.FORBIDDEN,
+                code="invalid_playback_auth_token",
+                text="the channel is private, and this server does not take tokens yet",
+                max_age_s=None,
+            )
         gzipped = answers.accepts_gzip(request)
-        body = stream.multivariant()
+        body = stream.multivariant(self._now_ms())
+        # A cached copy's SERVER-TIME would set players' clocks wrong by its age.
         return answers.playlist(
-            compress(body) if gzipped else body,
-            gzipped=gzipped,
-            max_age_s=stream.shortest_target_duration_s() // 2,
+            compress(body) if gzipped else body, gzipped=gzipped, max_age_s=None
         )
 
     async def _below_run(self, request: Request) -> Response:
@@ -158,8 +190,9 @@ class Delivery:
         match = _MEDIA.fullmatch(file)
         if match is None or match[3] != extension(rendition.plan):
             return _not_found(request, rendition.plan.target_duration_s)
-        index = None if match[2] is None else int(match[2])
-        return await _segment_or_part(request, stream, rendition, int(match[1]), index)
+        if match[2] is None:
+            return await _segment(request, stream, rendition, int(match[1]))
+        return await _part(request, stream, rendition, int(match[1]), int(match[2]))
 
 
 async def _playlist(request: Request, stream: LiveStream, rendition: Rendition) -> Response:
@@ -191,26 +224,75 @@ async def _playlist(request: Request, stream: LiveStream, rendition: Rendition) 
     else:
         max_age_s = target_duration_s // 2
     body = stream.media_playlist(rendition, skip=directives.skip, gzipped=gzipped)
-    return answers.playlist(body, gzipped=gzipped, max_age_s=max_age_s)
+    return answers.playlist(body, gzipped=gzipped, max_age_s=max_age_s, shared_only=blocking)
 
 
-async def _segment_or_part(
-    request: Request, stream: LiveStream, rendition: Rendition, msn: int, index: int | None
+async def _segment(
+    request: Request, stream: LiveStream, rendition: Rendition, msn: int
 ) -> Response:
-    """A segment, or a part of one; the part that the playlist hints at is waited for."""
+    """A segment: complete, or as it is made; one that is named ahead is waited for."""
     window = rendition.window
-    if index is None:
-        body = window.segment_payload(msn)
-    else:
-        gave_up = await rendition.room.wait_until(
-            lambda: not window.is_hinted(msn, index),
-            timeout_s=BLOCK_TARGET_DURATIONS * rendition.plan.target_duration_s,
-            disconnected=request.disconnected,
-        )
-        if gave_up is not None:
-            return _gave_up(request, gave_up, rendition, blocking=False)
-        body = window.part_payload(msn, index)
-    if body is None and window.is_forgotten(msn):
+    gave_up = await rendition.room.wait_until(
+        lambda: msn not in window.prefetched() or window.growing_segment(msn) is not None,
+        timeout_s=BLOCK_TARGET_DURATIONS * rendition.plan.target_duration_s,
+        disconnected=request.disconnected,
+    )
+    segment = window.growing_segment(msn)
+    if gave_up is None and segment is not None and rendition.room.is_full():
+        gave_up = GaveUp.CROWDED
+    if gave_up is not None:
+        return _gave_up(request, gave_up, rendition, blocking=False)
+    if window.never_came(msn):
+        return _never_came(request)
+    if segment is None:
+        return _kept_media(request, stream, rendition, msn, window.segment_payload(msn))
+    return answers.growing_media(
+        None if request.method == "HEAD" else _follow(rendition, segment, request.disconnected),
+        content_type=answers.MEDIA_TYPES[extension(rendition.plan)],
+        etag=_etag(stream),
+    )
+
+
+async def _follow(
+    rendition: Rendition, segment: SegmentRow, disconnected: Callable[[], Awaitable[None]] | None
+) -> AsyncGenerator[bytes, None]:
+    """The parts of a segment, those there at once and the others as they come.
+
+    Without a timeout: the segment ends at the latest with the stream, and ending earlier
+    would pass for its end.
+    """
+    sent = 0
+
+    def has_news() -> bool:
+        return sent < len(segment.parts) or segment.duration_ms is not None
+
+    with rendition.room.place(disconnected) as place:
+        while await place.until(has_news, timeout_s=math.inf) is None:
+            if sent == len(segment.parts):
+                return
+            yield segment.part_payload(sent) or b""
+            sent += 1
+
+
+async def _part(
+    request: Request, stream: LiveStream, rendition: Rendition, msn: int, index: int
+) -> Response:
+    """A part of a segment; the one that the playlist hints at is waited for."""
+    window = rendition.window
+    gave_up = await rendition.room.wait_until(
+        lambda: not window.is_hinted(msn, index),
+        timeout_s=BLOCK_TARGET_DURATIONS * rendition.plan.target_duration_s,
+        disconnected=request.disconnected,
+    )
+    if gave_up is not None:
+        return _gave_up(request, gave_up, rendition, blocking=False)
+    return _kept_media(request, stream, rendition, msn, window.part_payload(msn, index))
+
+
+def _kept_media(
+    request: Request, stream: LiveStream, rendition: Rendition, msn: int, body: bytes | None
+) -> Response:
+    if body is None and rendition.window.is_forgotten(msn):
         return _expired(request, rendition.plan.target_duration_s)
     content_type = answers.MEDIA_TYPES[extension(rendition.plan)]
     return _media(request, stream, rendition, body, content_type)
@@ -225,8 +307,12 @@ def _media(
 ) -> Response:
     if body is None:
         return _not_found(request, rendition.plan.target_duration_s)
-    # The run id is tag enough: within a run, a URL's bytes never change.
-    return answers.media(request, body, content_type=content_type, etag=f'"{stream.run_id}"')
+    return answers.media(request, body, content_type=content_type, etag=_etag(stream))
+
+
+def _etag(stream: LiveStream) -> str:
+    """The run id is tag enough: within a run, a URL's bytes never change."""
+    return f'"{stream.run_id}"'
 
 
 def _gave_up(request: Request, reason: GaveUp, rendition: Rendition, *, blocking: bool) -> Response:
@@ -248,6 +334,18 @@ def _gave_up(request: Request, reason: GaveUp, rendition: Rendition, *, blocking
         code="media_is_late",
         text="the encoder has sent nothing new for too long",
         max_age_s=target_durations * rendition.plan.target_duration_s,
+    )
+
+
+def _never_came(request: Request) -> Response:
+    # Seen on the IVS player: after a 404 it stops with an error; after a 503 it looks at the
+    # playlist again, finds the end there and plays up to it.
+    return answers.error(
+        request,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        code="stream_has_ended",
+        text="the stream ended before this segment",
+        max_age_s=UNKNOWN_MAX_AGE_S,
     )
 
 

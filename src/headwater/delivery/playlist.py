@@ -1,7 +1,9 @@
 """HLS playlists as text, from a window, without I/O.
 
 Source: RFC 8216 §4 and draft-pantos-hls-rfc8216bis §4.4 (low latency: SERVER-CONTROL,
-PART-INF, PART, PRELOAD-HINT, SKIP, RENDITION-REPORT).
+PART-INF, PART, PRELOAD-HINT, SKIP, RENDITION-REPORT). EXT-X-PREFETCH and the session data
+are Amazon IVS's: the IVS player passes over parts, and the two prefetch lines switch its own
+low latency on; players that follow the draft pass over those.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,6 +32,17 @@ class Variant(Struct, frozen=True, kw_only=True):
     plan: StreamPlan
     peak_bps: int
     average_bps: int
+    independent: bool  # every segment so far began with a key frame
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """What IVS tells its player about the stream as a whole."""
+
+    broadcast_id: str  # of the stream
+    session_id: str  # of this run of it
+    server_time_ms: int  # Unix time of the answer: players set their clock by it
+    stream_time_ms: int  # how long the stream has been running
+    low_latency: bool
 
 
 class RenditionReport(Struct, frozen=True, kw_only=True):
@@ -51,20 +64,34 @@ def rendition_name(plan: StreamPlan) -> str:
     return f"{min(plan.width, plan.height)}p{frame_rate}"
 
 
-def multivariant_playlist(variants: Sequence[Variant]) -> str:
+def multivariant_playlist(variants: Sequence[Variant], session: Session) -> str:
     """The playlist that names the renditions, best first.
 
     Args:
         variants: at least one.
+        session: right for the moment of the answer.
 
-    Source: RFC 8216 §4.3.4; the order of tags and the group names are those of IVS.
+    Source: RFC 8216 §4.3.4; the order of tags and the names of groups and session data are
+    those of IVS.
     """
-    lines = ["#EXTM3U"]
-    if all(variant.plan.independent_segments for variant in variants):
+    lines = ["#EXTM3U", *_session_data(session)]
+    if all(variant.independent for variant in variants):
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
     for variant in sorted(variants, key=lambda variant: -variant.peak_bps):
         lines.extend(_variant(variant))
     return _text(lines)
+
+
+def _session_data(session: Session) -> Iterator[str]:
+    values = {
+        "SERVER-TIME": f"{session.server_time_ms / 1000:.2f}",
+        "STREAM-TIME": f"{session.stream_time_ms / 1000:.2f}",
+        "BROADCAST-ID": session.broadcast_id,
+        "VIDEO-SESSION-ID": session.session_id,
+        "FUTURE": "true" if session.low_latency else "false",
+    }
+    for name, value in values.items():
+        yield f'#EXT-X-SESSION-DATA:DATA-ID="{name}",VALUE="{value}"'
 
 
 def _variant(variant: Variant) -> Iterator[str]:
@@ -122,6 +149,8 @@ def media_playlist(
             f"LAST-MSN={report.last_msn},LAST-PART={report.last_part}"
             for report in reports
         )
+    prefetched = (segment_name(window.plan, msn) for msn in window.prefetched())
+    lines.extend(f"#EXT-X-PREFETCH:{uri}" for uri in prefetched)
     return _text(lines)
 
 

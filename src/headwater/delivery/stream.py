@@ -20,6 +20,7 @@ from headwater.core.segment import (
 )
 from headwater.delivery.playlist import (
     RenditionReport,
+    Session,
     Skip,
     Variant,
     media_playlist,
@@ -50,6 +51,7 @@ class Rendition:
         self.name = name
         self.plan = plan
         self.window = Window(plan, low_latency=low_latency, window_ms=window_ms)
+        self.is_independent = plan.independent_segments  # as planned, until one is not
         self.rates = BitRate(plan.target_duration_s)
         self.room = WaitingRoom(now_s)
         self._bodies: dict[tuple[Skip | None, bool], bytes] = {}
@@ -61,6 +63,7 @@ class Rendition:
         match event:
             case Part():
                 self.rates.add_part(len(event.payload), event.duration_ms)
+                self.is_independent &= event.independent or event.index > 0
             case SegmentFinished():
                 self.rates.finish_segment()
             case SegmentStarted():
@@ -91,9 +94,18 @@ class LiveStream:
     """One run of one channel. The node pushes what packaging makes, then closes it."""
 
     def __init__(
-        self, run_id: str, *, low_latency: bool, window_ms: int, now_s: Callable[[], float]
+        self,
+        run_id: str,
+        *,
+        stream_id: str,
+        low_latency: bool,
+        private: bool,
+        window_ms: int,
+        now_s: Callable[[], float],
     ) -> None:
         self.run_id = run_id
+        self.stream_id = stream_id
+        self.private = private
         self.viewers = ViewerCount(now_s)
         self._low_latency = low_latency
         self._window_ms = window_ms
@@ -101,6 +113,7 @@ class LiveStream:
         self._by_key: dict[str | None, Rendition] = {}
         self._by_name: dict[str, Rendition] = {}
         self._closed = False
+        self._began_s = now_s()
         self._ended_s: float | None = None
 
     def push(self, rendition: str | None, event: MediaEvent) -> None:
@@ -156,10 +169,6 @@ class LiveStream:
         """The rendition of that name."""
         return self._by_name.get(name)
 
-    def shortest_target_duration_s(self) -> int:
-        """The least EXT-X-TARGETDURATION among its renditions; only while `is_live`."""
-        return min(rendition.plan.target_duration_s for rendition in self._by_key.values())
-
     def viewer_count(self) -> int:
         """Viewers now, as far as they can be told apart."""
         return self.viewers.count()
@@ -173,8 +182,8 @@ class LiveStream:
         for rendition in self._by_key.values():
             rendition.room.release_late()
 
-    def multivariant(self) -> bytes:
-        """The multivariant playlist; only while `is_live`."""
+    def multivariant(self, now_ms: int) -> bytes:
+        """The multivariant playlist at `now_ms` (Unix ms); only while `is_live`."""
         variants = [
             Variant(
                 name=rendition.name,
@@ -182,10 +191,19 @@ class LiveStream:
                 plan=rendition.plan,
                 peak_bps=rendition.rates.peak_bps(),
                 average_bps=rendition.rates.average_bps(),
+                independent=rendition.is_independent,
             )
             for rendition in self._by_key.values()
         ]
-        return multivariant_playlist(variants).encode()
+        windows = (rendition.window for rendition in self._by_key.values())
+        session = Session(
+            broadcast_id=self.stream_id,
+            session_id=self.run_id,
+            server_time_ms=now_ms,
+            stream_time_ms=round((self._now_s() - self._began_s) * 1000),
+            low_latency=all(window.part_target_ms is not None for window in windows),
+        )
+        return multivariant_playlist(variants, session).encode()
 
     def media_playlist(self, rendition: Rendition, *, skip: Skip | None, gzipped: bool) -> bytes:
         """The media playlist of a rendition, with reports of the others."""
@@ -202,6 +220,8 @@ class LiveStream:
                 yield RenditionReport(uri=uri, last_msn=last[0], last_part=last[1])
 
     def _add(self, key: str | None, plan: StreamPlan) -> None:
+        if not self._by_key:
+            self._began_s = self._now_s()
         name = rendition_name(plan) if key is None else key
         if key in self._by_key or name in self._by_name:
             raise RuntimeError(f"rendition {name} already has a plan")

@@ -2,15 +2,22 @@
 
 Each waiting request holds one future of its own, so that a request leaves in constant
 time however many wait. Times come from the caller's clock; `release_late` is called
-about once a second, which spares a timer per request.
+about once a second, which spares a timer per request; from then on it is noticed when a
+client leaves.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import math
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 
 MAX_WAITING = 20_000
 """Requests that may wait on one rendition: above what one process can answer in a part."""
+
+WATCH_AFTER_S = 1.0
+"""Most wait for less than a part, and then it doesn't matter whether they are still there.
+Watching each for so short a time would cost more than all the rest of its answer."""
 
 
 class GaveUp(Enum):
@@ -21,14 +28,88 @@ class GaveUp(Enum):
     LEFT = "the client is gone"
 
 
+class Place:
+    """One request's place in a room, from `WaitingRoom.place`."""
+
+    def __init__(
+        self, room: "WaitingRoom", disconnected: Callable[[], Awaitable[None]] | None
+    ) -> None:
+        self.since_s = room.now_s()
+        self.deadline_s = math.inf
+        self._room = room
+        self._disconnected = disconnected
+        self._leaving: asyncio.Task[None] | None = None
+        self._wake: asyncio.Future[None] | None = None  # while it waits
+
+    async def until(self, ready: Callable[[], bool], *, timeout_s: float) -> GaveUp | None:
+        """Return None once `ready()`, else LATE or LEFT; it is asked at each `wake_all`.
+
+        Args:
+            ready: cheap, and without side effects.
+            timeout_s: after that long the request is released by `release_late`; math.inf
+                where something else ends the wait.
+        """
+        self.deadline_s = self._room.now_s() + timeout_s
+        while not ready():
+            if self._leaving is not None and self._leaving.done():
+                return GaveUp.LEFT
+            if self._room.now_s() >= self.deadline_s:
+                return GaveUp.LATE
+            self._wake = asyncio.get_running_loop().create_future()
+            self._room.waiting[self] = None
+            try:
+                await self._wake
+            finally:
+                self._room.waiting.pop(self, None)
+        return None
+
+    def wake(self) -> None:
+        """Let the request ask again."""
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+
+    def watch_client(self) -> None:
+        """From now on, notice when the client leaves."""
+        if self._leaving is None and self._disconnected is not None:
+            self._leaving = asyncio.ensure_future(_finish(self._disconnected))
+            self._leaving.add_done_callback(self._client_left)
+
+    def leave(self) -> None:
+        """Watch the client no more."""
+        if self._leaving is not None:
+            self._leaving.cancel()
+
+    def _client_left(self, _: asyncio.Task[None]) -> None:
+        self.wake()
+
+
 class WaitingRoom:
     """The waiting requests of one rendition; `count` returns to zero when all have left."""
 
     def __init__(self, now_s: Callable[[], float], *, max_waiting: int = MAX_WAITING) -> None:
         self.count = 0
-        self._now_s = now_s
+        self.now_s = now_s
         self._max_waiting = max_waiting
-        self._waiting: dict[asyncio.Future[None], float] = {}  # and each one's deadline
+        self.waiting: dict[Place, None] = {}  # in the order of arrival
+
+    def is_full(self) -> bool:
+        """Whether newcomers are to be turned away."""
+        return self.count >= self._max_waiting
+
+    @contextmanager
+    def place(self, disconnected: Callable[[], Awaitable[None]] | None) -> Iterator[Place]:
+        """A place, also where the room is full: who takes one has asked.
+
+        Args:
+            disconnected: returns when the client has left.
+        """
+        place = Place(self, disconnected)
+        self.count += 1
+        try:
+            yield place
+        finally:
+            self.count -= 1
+            place.leave()
 
     async def wait_until(
         self,
@@ -37,67 +118,28 @@ class WaitingRoom:
         timeout_s: float,
         disconnected: Callable[[], Awaitable[None]] | None,
     ) -> GaveUp | None:
-        """Return None once `ready()`; it is asked now and at each `wake_all`.
-
-        Args:
-            ready: cheap, and without side effects.
-            timeout_s: after that long the request is released by `release_late`.
-            disconnected: returns when the client has left.
-        """
+        """Take a place until `ready()`, if it is not yet and there is one."""
         if ready():
             return None
-        if self.count >= self._max_waiting:
+        if self.is_full():
             return GaveUp.CROWDED
-        deadline_s = self._now_s() + timeout_s
-        leaving = asyncio.ensure_future(_finish(disconnected)) if disconnected else None
-        self.count += 1
-        try:
-            while True:
-                await self._next_wake(deadline_s, leaving)
-                if leaving is not None and leaving.done():
-                    return GaveUp.LEFT
-                if ready():
-                    return None
-                if self._now_s() >= deadline_s:
-                    return GaveUp.LATE
-        finally:
-            self.count -= 1
-            if leaving is not None:
-                leaving.cancel()
+        with self.place(disconnected) as place:
+            return await place.until(ready, timeout_s=timeout_s)
 
     def wake_all(self) -> None:
         """The window has changed: every waiting request asks again."""
-        waiting, self._waiting = self._waiting, {}
-        for future in waiting:
-            _wake(future)
+        waiting, self.waiting = self.waiting, {}
+        for place in waiting:
+            place.wake()
 
     def release_late(self) -> None:
-        """Wake the requests that have waited too long."""
-        now_s = self._now_s()
-        for future, deadline_s in self._waiting.items():
-            if now_s >= deadline_s:
-                _wake(future)
-
-    async def _next_wake(self, deadline_s: float, leaving: asyncio.Task[None] | None) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def client_left(_: asyncio.Task[None]) -> None:
-            _wake(future)
-
-        self._waiting[future] = deadline_s
-        if leaving is not None:
-            leaving.add_done_callback(client_left)
-        try:
-            await future
-        finally:
-            self._waiting.pop(future, None)
-            if leaving is not None:
-                leaving.remove_done_callback(client_left)
-
-
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+        """Wake the requests that have waited too long; watch the clients of the others."""
+        now_s = self.now_s()
+        for place in self.waiting:
+            if now_s >= place.deadline_s:
+                place.wake()
+            elif now_s - place.since_s >= WATCH_AFTER_S:
+                place.watch_client()
 
 
 async def _finish(disconnected: Callable[[], Awaitable[None]]) -> None:

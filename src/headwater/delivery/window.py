@@ -32,6 +32,8 @@ DEFAULT_WINDOW_MS = 24_000
 MAX_SEGMENTS_LISTED = 300
 """A publisher with a key frame in each frame must not make playlists endless."""
 
+PREFETCHED_SEGMENTS = 2  # the one being made and the one after it, as Amazon IVS names them
+
 MIN_TARGET_DURATIONS_LISTED = 3  # RFC 8216 §6.2.2: never fewer may be left
 TARGET_DURATIONS_WITH_PARTS = 3  # rfc8216bis §6.2.2: older parts serve nobody
 
@@ -64,6 +66,13 @@ class SegmentRow(Struct, kw_only=True):
     parts_listed: bool = True
     duration_ms: float | None = None
     payload: bytes | None = None
+
+    def part_payload(self, index: int) -> bytes | None:
+        """The bytes of a part: they outlive its own payload within the segment's."""
+        part = self.parts[index]
+        if part.payload is None and self.payload is not None:
+            return self.payload[part.start_byte : part.end_byte]
+        return part.payload
 
 
 class Window:
@@ -130,6 +139,23 @@ class Window:
         is_next = (msn, index) == self.next_part()
         return is_next and self.part_target_ms is not None and not self.ended
 
+    def prefetched(self) -> range:
+        """The segments that a playlist names ahead; none without parts or after the end."""
+        if self.part_target_ms is None or self.ended:
+            return range(0)
+        return range(self.next_msn, self.next_msn + PREFETCHED_SEGMENTS)
+
+    def never_came(self, msn: int) -> bool:
+        """Whether the last playlists before the end named this segment ahead, in vain."""
+        ahead = self.next_msn <= msn < self.next_msn + PREFETCHED_SEGMENTS
+        return ahead and self.ended and self.part_target_ms is not None
+
+    def growing_segment(self, msn: int) -> SegmentRow | None:
+        """That segment, if it has parts and more may come."""
+        segment = self.open_segment
+        started = segment is not None and segment.msn == msn and bool(segment.parts)
+        return segment if started and self.part_target_ms is not None else None
+
     def last_part(self) -> tuple[int, int] | None:
         """Segment and index of the newest part, or None before the first."""
         msn, index = self.next_part()
@@ -154,10 +180,7 @@ class Window:
         segment = self.open_segment if is_open else self._segments.get(msn)
         if segment is None or self.part_target_ms is None or index >= len(segment.parts):
             return None
-        part = segment.parts[index]
-        if part.payload is None and segment.payload is not None:
-            return segment.payload[part.start_byte : part.end_byte]
-        return part.payload
+        return segment.part_payload(index)
 
     def init_payload(self, number: int) -> bytes | None:
         """The bytes of an init segment, as long as a kept segment needs it."""
@@ -232,6 +255,8 @@ class Window:
                 return
             if behind_ms >= self._with_parts_ms or self.part_target_ms is None:
                 _hide_parts(segment)
+            elif msn < self.next_msn - 1:
+                _join_parts(segment)  # hardly anyone fetches them any more
             behind_ms += segment.duration_ms or 0.0
 
     def _slide(self) -> None:
@@ -261,5 +286,10 @@ class Window:
 def _hide_parts(segment: SegmentRow) -> None:
     """Take the parts out of the playlist; from now on they are cut from the segment."""
     segment.parts_listed = False
+    _join_parts(segment)
+
+
+def _join_parts(segment: SegmentRow) -> None:
+    """Keep the parts' bytes once, in the segment, not twice."""
     for part in segment.parts:
         part.payload = None

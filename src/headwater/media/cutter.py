@@ -26,23 +26,28 @@ from headwater.core.errors import LimitError
 from headwater.core.packet import Packet
 from headwater.core.segment import MediaEvent, Part, SegmentFinished, SegmentStarted, StreamPlan
 from headwater.core.timebase import rescale
-from headwater.core.track import TrackSet
+from headwater.core.track import VIDEO_TIMESCALE, TrackSet
 from headwater.media.codec.aac import SAMPLES_PER_FRAME
 from headwater.media.plan import clock_pace, longest_segment_ms
-from headwater.media.sample import PartWriter, Sample
+from headwater.media.sample import PartWriter, Sample, TimedTag
+from headwater.media.segment_tag import segment_tag
 
 FULL_PERCENT = 85  # a part that is not the last of its segment reaches this share
 MAX_AUDIO_LEAD_MS = 4000  # real encoders send sound up to 3 s ahead
+RECENT_GOPS = 8  # what the next is judged by: half a minute at the usual lengths, at most
 MAX_OPEN_BYTES = 64 << 20  # not yet in a part: 6.5 s at 80 Mb/s; more is an attack
 
 
 class Cutter:
     """The open part and segment of one stream."""
 
-    def __init__(self, plan: StreamPlan, writer: PartWriter, *, segment_target_ms: int) -> None:
+    def __init__(
+        self, plan: StreamPlan, writer: PartWriter, *, segment_target_ms: int, segment_tags: bool
+    ) -> None:
         self._plan = plan
         self._writer = writer
         self._segment_target_ms = segment_target_ms
+        self._segment_tags = segment_tags
         self._events: list[MediaEvent] = []
         self._msn = 0
         self._index = 0  # of the next part within its segment
@@ -51,6 +56,8 @@ class Cutter:
         self._init: bytes | None = None
         self._tracks: TrackSet | None = None
         self._end_wall_ms = 0  # wall clock of the end of the last segment
+        self._now_ms = 0
+        self._ended_ms = 0.0  # media in the segments that have ended
 
     def drain(self) -> list[MediaEvent]:
         """What happened since the last call."""
@@ -73,12 +80,15 @@ class Cutter:
         self._part_limit = self._segment_limit if part_ms is None else self._ticks(part_ms)
         self._segment_target = self._ticks(self._segment_target_ms)
         self._pending: Packet | None = None  # a frame whose end is not known yet
+        self._pending_ms = 0  # when it arrived
+        self._received_ms: int | None = None  # when the open segment's first frame arrived
         self._samples: list[Sample] = []  # of the clock's track, in the open part
         self._audio: deque[Packet] = deque()  # sound next to video, not in a part yet
         self._open_bytes = 0
         self._anchor: tuple[int, int] | None = None  # clock ticks and wall clock (ms) there
         self._segment_start = self._part_start = self._cursor = 0
         self._last_key = 0
+        self._gops: deque[int] = deque(maxlen=RECENT_GOPS)
         self._reorder = 0  # ticks between decoding and showing a frame
 
     def _ticks(self, milliseconds: int) -> int:
@@ -90,6 +100,7 @@ class Cutter:
         Raises:
             LimitError: more bytes came than fit into the time they claim to last.
         """
+        self._now_ms = now_ms
         self._open_bytes += len(packet.data)
         if self._open_bytes > MAX_OPEN_BYTES:
             raise LimitError(f"more than {MAX_OPEN_BYTES} bytes of media in one part")
@@ -106,7 +117,7 @@ class Cutter:
             self._advance(packet.dts)
         if packet.keyframe:
             self._meet_keyframe(packet)
-        self._pending = packet
+        self._pending, self._pending_ms = packet, now_ms
 
     def finish(self) -> None:
         """End the open part and segment: nothing follows on this timeline."""
@@ -138,6 +149,8 @@ class Cutter:
             self._cut(self._cursor)
         duration = max(1, end - frame.dts)
         self._samples.append(Sample(packet=frame, duration=duration))
+        if self._received_ms is None:
+            self._received_ms = self._pending_ms
         if duration <= self._part_limit:  # else a pause, which says nothing of the pace
             self._last_duration = duration
         self._advance(reach)
@@ -191,7 +204,8 @@ class Cutter:
 
     def _meet_keyframe(self, packet: Packet) -> None:
         """End the segment before this key frame if that is nearest to the target."""
-        gop = packet.dts - self._last_key
+        self._gops.append(packet.dts - self._last_key)
+        gop = max(self._gops)  # irregular ones: the next may be as long as the longest was
         length = packet.dts - self._segment_start
         self._last_key = packet.dts
         self._reorder = packet.pts - packet.dts
@@ -207,6 +221,8 @@ class Cutter:
             duration_ms = (self._part_start - self._segment_start) * 1000 / self._scale
             self._events.append(SegmentFinished(msn=self._msn, duration_ms=duration_ms))
             self._end_wall_ms = self._wall_ms(self._part_start)
+            self._ended_ms += duration_ms
+            self._received_ms = None
             self._msn += 1
             self._index = 0
         self._segment_start = self._part_start
@@ -234,7 +250,10 @@ class Cutter:
         samples, self._samples = self._samples, []
         sound = self._take_audio(self._audio_end(end))
         is_video = self._clock_kind == "video"
-        payload = self._writer.write_part(*((samples, sound) if is_video else ([], samples)))
+        tracks = (samples, sound) if is_video else ([], samples)
+        wanted = self._segment_tags and not self._index
+        tags = [self._segment_tag(*tracks)] if wanted else []
+        payload = self._writer.write_part(*tracks, tags)
         if not self._index:
             self._start_segment()
         self._events.append(
@@ -251,6 +270,22 @@ class Cutter:
         self._cursor = max(self._cursor, end)
         written = sum(len(sample.packet.data) for sample in samples)
         self._open_bytes -= written + sum(len(sample.packet.data) for sample in sound)
+
+    def _segment_tag(self, video: list[Sample], audio: list[Sample]) -> TimedTag:
+        """When the open segment came in, at the first of its frames to be decoded."""
+        pts = (
+            video[0].packet.pts
+            if video
+            else rescale(audio[0].packet.pts, self._audio_scale, VIDEO_TIMESCALE)
+        )
+        received_ms = self._received_ms
+        tag = segment_tag(
+            msn=self._msn,
+            received_ms=self._wall_ms(self._segment_start) if received_ms is None else received_ms,
+            sent_ms=self._now_ms,
+            offset_ms=round(self._ended_ms),
+        )
+        return TimedTag(pts=pts, data=tag)
 
     def _start_segment(self) -> None:
         init = self._init if self._init != self._written_init else None

@@ -1,4 +1,4 @@
-"""Sample: a packet whose duration is known, as the container writers take it."""
+"""What the container writers take: packets whose duration is known, and timed metadata."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -16,11 +16,20 @@ class Sample(Struct, frozen=True, kw_only=True, gc=False):
     duration: int  # ticks, > 0
 
 
+class TimedTag(Struct, frozen=True, kw_only=True):
+    """An ID3 tag and the moment it belongs to."""
+
+    pts: int  # 90 kHz ticks on the timeline of the tracks
+    data: bytes
+
+
 class PartWriter(Protocol):
     """A container, as the segmenter uses it."""
 
     def set_tracks(self, tracks: TrackSet) -> bytes | None:
         """Write these tracks from now on; the init segment, where the container has one."""
 
-    def write_part(self, video: Sequence[Sample], audio: Sequence[Sample]) -> bytes:
-        """One part; either track may have nothing in it."""
+    def write_part(
+        self, video: Sequence[Sample], audio: Sequence[Sample], tags: Sequence[TimedTag] = ()
+    ) -> bytes:
+        """One part that begins with `tags`; either track may have nothing in it."""

@@ -33,10 +33,21 @@ class Segmenter:
         low_latency: bool,
         segment_target_ms: int = 2000,
         part_target_ms: int = 333,
+        segment_tags: bool = True,
     ) -> None:
+        """Nothing is cut yet.
+
+        Args:
+            container: what to write.
+            low_latency: make parts; else a segment is one part.
+            segment_target_ms: segments are cut at the key frames nearest to it.
+            part_target_ms: parts have the whole number of frames nearest to it.
+            segment_tags: begin each segment with an ID3 tag that says when it came in.
+        """
         self._container = container
         self._segment_target_ms = segment_target_ms
         self._part_target_ms = part_target_ms if low_latency else None
+        self._segment_tags = segment_tags
         self._cutter: Cutter | None = None
         self._held: list[tuple[TrackSet | Packet, int]] = []
         self._held_bytes = 0
@@ -121,8 +132,11 @@ class Segmenter:
             part_target_ms=self._part_target_ms,
             gop_ms=gop_ms,
         )
-        writer = TsWriter() if self._container == "TS" else Fmp4Writer()
-        self._cutter = Cutter(plan, writer, segment_target_ms=self._segment_target_ms)
+        tags = self._segment_tags
+        writer = TsWriter(with_tags=tags) if self._container == "TS" else Fmp4Writer()
+        self._cutter = Cutter(
+            plan, writer, segment_target_ms=self._segment_target_ms, segment_tags=tags
+        )
         held, self._held, self._timeline = self._held, [], []
         events: list[MediaEvent] = [plan]
         for item, now_ms in held:

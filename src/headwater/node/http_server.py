@@ -26,6 +26,8 @@ HEADER_TIMEOUT_MS = 10_000
 """A connection that sends no complete request head in this time is closed."""
 BODY_TIMEOUT_S = 20.0
 """A body that is not complete in this time is not waited for."""
+MAX_THROWN_AWAY_BYTES = 64 << 20
+"""Of a body that is too long; enough for any honest mistake."""
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods whose body, if any, is not read; nearly all requests, so a timer is spared."""
 STOP_S = 1.0
@@ -162,12 +164,18 @@ class HttpServer:
             protocol.response_empty(response.status, response.headers)
 
     async def _read_body(self, protocol: Any) -> bytes:  # noqa: ANN401
-        """The body, or one byte more than allowed of it: the API then answers 413."""
-        body = bytearray()
+        """The body, or one byte more than allowed of it: the API then answers 413.
+
+        The rest is read and thrown away, up to a bound: a client that is still sending would
+        see a broken connection instead of the answer.
+        """
+        body, thrown_away = bytearray(), 0
         async for chunk in protocol:
-            body += chunk
-            if len(body) > self._max_body_bytes:
-                return bytes(body[: self._max_body_bytes + 1])
+            room = self._max_body_bytes + 1 - len(body)
+            body += chunk[:room]
+            thrown_away += max(0, len(chunk) - room)
+            if thrown_away > MAX_THROWN_AWAY_BYTES:
+                break
         return bytes(body)
 
 

@@ -47,6 +47,7 @@ class Packaging(Struct, frozen=True, kw_only=True):
     segment_target_ms: int
     low_latency_segment_target_ms: int
     part_target_ms: int
+    segment_tags: bool
 
     def segmenter(self, channel: ChannelRecord) -> Segmenter:
         """A segmenter for a channel's stream."""
@@ -58,6 +59,7 @@ class Packaging(Struct, frozen=True, kw_only=True):
                 self.low_latency_segment_target_ms if low_latency else self.segment_target_ms
             ),
             part_target_ms=self.part_target_ms,
+            segment_tags=self.segment_tags,
         )
 
 
@@ -240,6 +242,7 @@ class LiveRegistry:
             ChannelAddress(channel.region, channel.account, channel.id),
             run_id=ids.run_id(self._random_bytes),
             stream_id=stream_id,
+            private=channel.authorized,
         )
         broadcast = Broadcast(
             channel=channel,

@@ -2,7 +2,9 @@
 
 import asyncio
 import secrets
+import socket
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from headwater.api.app import Api
 from headwater.api.settings import ApiSettings
 from headwater.delivery.http import Delivery
 from headwater.ingest.server import RtmpServer
-from headwater.node.certificate import Certificate, certificate_files
+from headwater.node.certificate import Certificate, CertificateFiles, certificate_files
 from headwater.node.http_server import HttpServer
 from headwater.node.keys import ensure_root_key, lock_data_dir, open_store, prepare_data_dir
 from headwater.node.listen import listen, port_of
@@ -120,6 +122,7 @@ class Node:
                 segment_target_ms=settings.packaging.segment_target_ms,
                 low_latency_segment_target_ms=settings.packaging.low_latency_segment_target_ms,
                 part_target_ms=settings.packaging.part_target_ms,
+                segment_tags=settings.packaging.segment_tags == "on",
             ),
             max_streams=settings.rtmp.max_streams,
             random_bytes=secrets.token_bytes,
@@ -127,27 +130,33 @@ class Node:
         )
         self.api = await self._make_api()
         routes = Routes(api=self.api, delivery=delivery, pages=self._pages, store=self.store)
-        https_servers = []
-        for sock, tls in ((http_sock, None), (https_sock, certificate.files)):
-            server = HttpServer(
-                sock,
-                routes.respond,
-                max_body_bytes=settings.http.max_body_bytes,
-                certificate=tls,
-            )
-            server.start()
-            self._stack.push_async_callback(server.stop)
-            if tls is not None:
-                https_servers.append(server)
-        for sock, context in ((rtmp_sock, None), (rtmps_sock, certificate.context)):
-            rtmp = RtmpServer(
-                max_connections=settings.rtmp.max_connections,
-                proxy_protocol=settings.rtmp.proxy_protocol == "on",
-            )
-            await rtmp.start(sock, self.live, ssl_context=context)
-            self._stack.push_async_callback(rtmp.close)
-        for work in (_tick(delivery), _watch(certificate, https_servers)):
+        https = self._http_server(https_sock, routes, certificate.files)
+        rtmps = self._rtmp_server()
+        http, rtmp = self._http_server(http_sock, routes, None), self._rtmp_server()
+        # All at once: each gives what is under way up to a second.
+        self._stack.push_async_callback(_all, http.stop, https.stop, rtmp.close, rtmps.close)
+        http.start()
+        https.start()
+        await rtmp.start(rtmp_sock, self.live)
+        await rtmps.start(rtmps_sock, self.live, ssl_context=certificate.context)
+        for work in (_tick(delivery), _watch(certificate, https)):
             self._stack.callback(asyncio.create_task(work).cancel)
+
+    def _http_server(
+        self, sock: socket.socket, routes: Routes, certificate: CertificateFiles | None
+    ) -> HttpServer:
+        return HttpServer(
+            sock,
+            routes.respond,
+            max_body_bytes=self._settings.http.max_body_bytes,
+            certificate=certificate,
+        )
+
+    def _rtmp_server(self) -> RtmpServer:
+        return RtmpServer(
+            max_connections=self._settings.rtmp.max_connections,
+            proxy_protocol=self._settings.rtmp.proxy_protocol == "on",
+        )
 
     def _certificate(self, data_dir: Path) -> Certificate:
         settings = self._settings
@@ -213,13 +222,16 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-async def _watch(certificate: Certificate, servers: list[HttpServer]) -> None:
+async def _watch(certificate: Certificate, https: HttpServer) -> None:
     """Notice a renewed certificate; RTMPS asks for the one in force at each handshake."""
     while True:
         await asyncio.sleep(CERTIFICATE_LOOK_S)
         if certificate.reload_if_changed():
-            for server in servers:
-                await server.renew_certificate()
+            await https.renew_certificate()
+
+
+async def _all(*actions: Callable[[], Awaitable[None]]) -> None:
+    await asyncio.gather(*(action() for action in actions))
 
 
 async def _tick(delivery: Delivery) -> None:

@@ -189,7 +189,14 @@ class PackagingSettings(Struct, frozen=True, kw_only=True):
             description="Segment length aimed at with latencyMode LOW; cut at key frames. The IVS "
             "player starts at the newest complete segment: shorter ones are nearer to live.",
         ),
-    ] = 1000
+    ] = 2000
+    segment_tags: Annotated[
+        Literal["on", "off"],
+        Meta(
+            description="Begin each segment with an ID3 tag that says when it came in: the IVS "
+            "player's getLiveLatency needs it. ffprobe notes that it cannot decode it."
+        ),
+    ] = "off"
     part_target_ms: Annotated[
         int, Meta(ge=200, le=1000, description="Part length aimed at with latencyMode LOW.")
     ] = 333

@@ -3,20 +3,11 @@ from headwater.media.fmp4.box import box, full_box
 from headwater.media.fmp4.fragment import Fmp4Writer, write_fragment
 from headwater.media.sample import Sample
 from media.packets import AUDIO, BOTH, picture, sound
+from media.readers import boxes
 
 
 def samples(packets, duration):
     return [Sample(packet=packet, duration=duration) for packet in packets]
-
-
-def boxes(data):
-    found, position = [], 0
-    while position < len(data):
-        size = int.from_bytes(data[position : position + 4], "big")
-        found.append((data[position + 4 : position + 8], data[position + 8 : position + size]))
-        position += size
-    assert position == len(data)
-    return found
 
 
 def test_boxes_count_themselves():

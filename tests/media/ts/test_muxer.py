@@ -4,34 +4,16 @@ from hypothesis import strategies as st
 
 from headwater.core.packet import Packet
 from headwater.core.track import TrackSet
-from headwater.media.sample import Sample
+from headwater.media.sample import Sample, TimedTag
 from headwater.media.ts import psi
 from headwater.media.ts.muxer import TsWriter
 from headwater.media.ts.packets import PidWriter, adaptation_field, pes_header
 from media.packets import AUDIO, BOTH, VIDEO, picture, sound
+from media.readers import ts_packets, ts_payload
 
 
 def samples(packets, duration=3000):
     return [Sample(packet=packet, duration=duration) for packet in packets]
-
-
-def split(data):
-    """(pid, start, counter, adaptation, payload) of each packet."""
-    assert len(data) % 188 == 0
-    rows = []
-    for at in range(0, len(data), 188):
-        packet = data[at : at + 188]
-        assert packet[0] == 0x47
-        pid = int.from_bytes(packet[1:3], "big") & 0x1FFF
-        adaptation, payload = b"", packet[4:]
-        if packet[3] & 0x20:
-            adaptation, payload = packet[5 : 5 + packet[4]], packet[5 + packet[4] :]
-        rows.append((pid, bool(packet[1] & 0x40), packet[3] & 15, adaptation, payload))
-    return rows
-
-
-def payload_of(rows, pid):
-    return b"".join(row[4] for row in rows if row[0] == pid)
 
 
 def writer(tracks=BOTH):
@@ -61,12 +43,17 @@ def test_the_program_map_names_the_streams(tracks, streams, clock):
 
     assert len(table) == 184
     assert table[9:11] == (0xE000 | clock).to_bytes(2, "big")
-    assert table[13 : 13 + len(bytes.fromhex(streams))] == bytes.fromhex(streams)
+    # As in Amazon IVS's own segments: a pointer to the metadata, the streams, the metadata.
+    pointer = bytes.fromhex("f011 250f ffff 49443320 ff 49443320 001f0001")
+    metadata = bytes.fromhex("15 e102 f00f 260d ffff 49443320 ff 49443320 000f")
+    whole = pointer + bytes.fromhex(streams) + metadata
+    assert table[11 : 11 + len(whole)] == whole
+    assert table[11 + len(whole) + 4 :].strip(b"\xff") == b""
     assert table[6] == 0xC7
 
 
 def test_a_part_starts_with_its_tables_and_a_random_access_point():
-    rows = split(writer().write_part(samples([picture(0, key=True)]), samples([sound(0)])))
+    rows = ts_packets(writer().write_part(samples([picture(0, key=True)]), samples([sound(0)])))
 
     assert [row[0] for row in rows] == [0, 0x1000, 0x100, 0x101]
     assert rows[3][3][0] == 0x50
@@ -80,30 +67,30 @@ def test_counters_go_on_over_parts():
     )
 
     for pid in (0, 0x1000, 0x100, 0x101):
-        counters = [row[2] for row in split(data) if row[0] == pid]
+        counters = [row[2] for row in ts_packets(data) if row[0] == pid]
         assert counters == [n % 16 for n in range(len(counters))]
 
 
 def test_new_tracks_have_a_new_table_version():
     ts = writer()
-    before = split(ts.write_part([], samples([sound(0)])))[1][4][6]
+    before = ts_packets(ts.write_part([], samples([sound(0)])))[1][4][6]
     ts.set_tracks(TrackSet(video=None, audio=AUDIO))
 
-    assert split(ts.write_part([], samples([sound(1)])))[1][4][6] == before + 2
+    assert ts_packets(ts.write_part([], samples([sound(1)])))[1][4][6] == before + 2
 
 
 def test_sound_is_grouped_until_a_gap():
     numbers = [*range(12), 20, 21]
-    rows = split(writer().write_part([], samples([sound(n) for n in numbers], 1024)))
+    rows = ts_packets(writer().write_part([], samples([sound(n) for n in numbers], 1024)))
 
     starts = [row for row in rows if row[0] == 0x100 and row[1]]
     assert len(starts) == 3
-    assert payload_of(rows, 0x100).count(b"\xff\xf1\x4c\x80") == 14
+    assert ts_payload(rows, 0x100).count(b"\xff\xf1\x4c\x80") == 14
 
 
 def test_sound_lies_before_the_pictures_it_belongs_to():
     video = samples([picture(n * 3000) for n in range(30)])
-    rows = split(writer().write_part(video, samples([sound(n) for n in range(47)], 1024)))
+    rows = ts_packets(writer().write_part(video, samples([sound(n) for n in range(47)], 1024)))
 
     order = [row[0] for row in rows if row[1]][2:]
     assert order[0] == 0x100
@@ -115,7 +102,7 @@ def test_big_frames_of_sound_stay_within_a_pes():
         Packet(kind="audio", dts=n * 1024, pts=n * 1024, keyframe=True, data=bytes(8184))
         for n in range(16)
     ]
-    rows = split(writer().write_part([], samples(big, 1024)))
+    rows = ts_packets(writer().write_part([], samples(big, 1024)))
 
     lengths = [int.from_bytes(r[4][4:6], "big") for r in rows if r[0] == 0x100 and r[1]]
     assert all(length > 0 for length in lengths)
@@ -148,9 +135,22 @@ def test_a_negative_clock_wraps():
 def test_any_payload_comes_back_whole(size, adaptation):
     payload = bytes(n % 251 for n in range(size))
 
-    rows = split(b"".join(PidWriter(0x101).write(payload, adaptation)))
+    rows = ts_packets(b"".join(PidWriter(0x101).write(payload, adaptation)))
 
-    assert payload_of(rows, 0x101) == payload
+    assert ts_payload(rows, 0x101) == payload
     assert rows[0][3].startswith(adaptation)
     assert [row[1] for row in rows] == [True] + [False] * (len(rows) - 1)
     assert [row[2] for row in rows] == list(range(len(rows)))
+
+
+def test_tags_stand_before_the_media_and_their_counter_goes_on():
+    ts, tag = writer(), TimedTag(pts=45_000, data=b"ID3" + bytes(300))
+    parts = [ts.write_part(samples([picture(0)]), [], [tag]) for _ in range(3)]
+
+    rows = ts_packets(parts[0])
+    assert [row[0] for row in rows] == [0, 0x1000, 0x102, 0x102, 0x101]
+    header = pes_header(0xBD, pts=135_000, dts=135_000, payload_bytes=303)
+    assert ts_payload(rows, 0x102) == header + tag.data
+    assert header[:9].hex(" ") == "00 00 01 bd 01 37 84 80 05"  # aligned, with PTS alone
+    counters = [row[2] for row in ts_packets(b"".join(parts)) if row[0] == 0x102]
+    assert counters == list(range(6))

@@ -1,17 +1,19 @@
-"""A fragment: one moof and one mdat with the samples of a part, both tracks in one.
+"""A part: event messages, then one moof and one mdat with the samples of both tracks.
 
 Source: ISO/IEC 14496-12 §8.8 (movie fragments), §8.8.12 (tfdt), §8.8.3.1 (sample flags).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from struct import pack
 from typing import NamedTuple
 
-from headwater.core.track import TrackSet
+from headwater.core.timebase import rescale
+from headwater.core.track import VIDEO_TIMESCALE, TrackSet
 from headwater.media.codec.aac import SAMPLES_PER_FRAME
 from headwater.media.fmp4.box import BOX_HEADER_BYTES, FULL_BOX_HEADER_BYTES, box, full_box
+from headwater.media.fmp4.emsg import id3_boxes
 from headwater.media.fmp4.init import AUDIO_TRACK_ID, VIDEO_TRACK_ID, init_segment
-from headwater.media.sample import Sample
+from headwater.media.sample import Sample, TimedTag
 
 _SYNC_SAMPLE = 0x0200_0000  # depends on no other
 _NON_SYNC_SAMPLE = 0x0101_0000  # depends on others, is no sync sample
@@ -29,15 +31,31 @@ class Fmp4Writer:
 
     def __init__(self) -> None:
         self._sequence = 0
+        self._events = 0
+        self._audio_scale = 1
 
     def set_tracks(self, tracks: TrackSet) -> bytes | None:
         """The init segment of these tracks."""
+        if tracks.audio is not None:
+            self._audio_scale = tracks.audio.timescale
         return init_segment(tracks)
 
-    def write_part(self, video: Sequence[Sample], audio: Sequence[Sample]) -> bytes:
-        """One fragment. `tfdt` is each track's first decode time, so times go on."""
+    def write_part(
+        self, video: Sequence[Sample], audio: Sequence[Sample], tags: Sequence[TimedTag] = ()
+    ) -> bytes:
+        """The tags and one fragment. `tfdt` is each track's first decode time: times go on."""
         self._sequence += 1
-        return write_fragment(self._sequence, video, audio)
+        fragment = write_fragment(self._sequence, video, audio)
+        return b"".join([*self._boxes(video, audio, tags), fragment]) if tags else fragment
+
+    def _boxes(
+        self, video: Sequence[Sample], audio: Sequence[Sample], tags: Sequence[TimedTag]
+    ) -> Iterator[bytes]:
+        shown = [sample.packet.pts for sample in video]
+        shown += [rescale(s.packet.pts, self._audio_scale, VIDEO_TIMESCALE) for s in audio[:1]]
+        for tag in tags:
+            yield id3_boxes(tag.data, pts=tag.pts, fragment_pts=min(shown), number=self._events)
+            self._events += 1
 
 
 def write_fragment(sequence: int, video: Sequence[Sample], audio: Sequence[Sample]) -> bytes:

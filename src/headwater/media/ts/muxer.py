@@ -1,6 +1,7 @@
-"""Parts of a transport stream: PAT, PMT, then video and sound in order of time.
+"""Parts of a transport stream: PAT, PMT, ID3 tags, then video and sound in order of time.
 
-Source: ISO/IEC 13818-1 §2.4; RFC 8216 §3.2 (MPEG-2 TS in HLS). Every part starts with
+Source: ISO/IEC 13818-1 §2.4; RFC 8216 §3.2 (MPEG-2 TS in HLS); "Timed
+Metadata for HTTP Live Streaming" (ID3 in PES packets). Every part starts with
 both tables and holds whole PES packets, so it can be read alone; continuity counters go
 on over parts, so parts joined are one stream.
 """
@@ -10,10 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from headwater.core.timebase import rescale
 from headwater.core.track import VIDEO_TIMESCALE, TrackSet
 from headwater.media.codec import aac, h264
-from headwater.media.sample import Sample
+from headwater.media.sample import Sample, TimedTag
 from headwater.media.ts import psi
 from headwater.media.ts.packets import (
     STREAM_ID_AUDIO,
+    STREAM_ID_PRIVATE,
     STREAM_ID_VIDEO,
     PidWriter,
     adaptation_field,
@@ -33,7 +35,8 @@ MAX_AUDIO_PES_BYTES = 56_000  # with one frame more (8 kB) its 16-bit length sti
 class TsWriter:
     """Writes parts; tables and counters live as long as the stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_tags: bool = True) -> None:
+        self._with_tags = with_tags
         self._pat = psi.pat()
         self._pmt = b""
         self._version = -1
@@ -41,6 +44,7 @@ class TsWriter:
         self._pmt_pid = PidWriter(psi.PMT_PID)
         self._video_pid = PidWriter(psi.VIDEO_PID)
         self._audio_pid = PidWriter(psi.AUDIO_PID)
+        self._metadata_pid = PidWriter(psi.METADATA_PID)
         self._parameter_sets = b""
         self._audio_rate_hz = 0
         self._adts: Callable[[int], bytes] = bytes
@@ -49,7 +53,7 @@ class TsWriter:
     def set_tracks(self, tracks: TrackSet) -> bytes | None:
         """No init segment: the tables and parameter sets are in every part."""
         self._version = (self._version + 1) % 32
-        self._pmt = psi.pmt(tracks, self._version)
+        self._pmt = psi.pmt(tracks, self._version, with_tags=self._with_tags)
         self._audio_only = tracks.video is None
         if tracks.video is not None:
             config = h264.parse_config(tracks.video.config)
@@ -59,21 +63,32 @@ class TsWriter:
             self._adts = aac.adts_writer(aac.parse_config(tracks.audio.config))
         return None
 
-    def write_part(self, video: Sequence[Sample], audio: Sequence[Sample]) -> bytes:
-        """A whole number of 188-byte packets that begins with PAT and PMT."""
+    def write_part(
+        self, video: Sequence[Sample], audio: Sequence[Sample], tags: Sequence[TimedTag] = ()
+    ) -> bytes:
+        """A whole number of 188-byte packets that begins with PAT, PMT and the tags."""
         pieces = self._pat_pid.write(self._pat) + self._pmt_pid.write(self._pmt)
+        for tag in tags:
+            pieces += self._tag_pes(tag)
         groups = list(self._audio_groups(audio))
-        for sample in video:
+        for index, sample in enumerate(video):
             while groups and groups[0][0] <= sample.packet.dts:
                 pieces += self._audio_pes(*groups.pop(0))
-            pieces += self._video_pes(sample)
+            pieces += self._video_pes(sample, first=index == 0)
         for ticks, frames in groups:
             pieces += self._audio_pes(ticks, frames)
         return b"".join(pieces)
 
-    def _video_pes(self, sample: Sample) -> list[bytes]:
+    def _tag_pes(self, tag: TimedTag) -> list[bytes]:
+        pts = tag.pts + OFFSET_TICKS
+        header = pes_header(STREAM_ID_PRIVATE, pts=pts, dts=pts, payload_bytes=len(tag.data))
+        return self._metadata_pid.write(header + tag.data)
+
+    def _video_pes(self, sample: Sample, *, first: bool) -> list[bytes]:
         packet = sample.packet
-        unit = h264.to_annex_b(packet.data, self._parameter_sets if packet.keyframe else b"")
+        # Players that turn parts into MP4 (Shaka, video.js) look for them in every part.
+        sets = self._parameter_sets if first or packet.keyframe else b""
+        unit = h264.to_annex_b(packet.data, sets)
         header = pes_header(
             STREAM_ID_VIDEO,
             pts=packet.pts + OFFSET_TICKS,

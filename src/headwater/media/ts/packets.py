@@ -9,6 +9,7 @@ from headwater.media.ts.psi import PACKET_BYTES
 
 PTS_MASK = (1 << 33) - 1
 STREAM_ID_AUDIO, STREAM_ID_VIDEO = 0xC0, 0xE0
+STREAM_ID_PRIVATE = 0xBD  # private_stream_1: timed metadata
 MAX_PES_BYTES = 0xFFFF  # what its length field can say; video says 0 beyond it
 
 _PAYLOAD_BYTES = PACKET_BYTES - 4

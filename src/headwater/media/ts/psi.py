@@ -9,11 +9,16 @@ from headwater.core.track import TrackSet
 PMT_PID = 0x1000
 AUDIO_PID = 0x100
 VIDEO_PID = 0x101
+METADATA_PID = 0x102
 STREAM_TYPE_AAC = 0x0F  # ADTS
 STREAM_TYPE_H264 = 0x1B
+STREAM_TYPE_METADATA = 0x15  # in PES packets
 PACKET_BYTES = 188
 
 _PAT, _PMT = 0x00, 0x02
+# Both say: application and format "ID3 ", service 0 (§2.6.58 to §2.6.61).
+_POINTER = bytes.fromhex("25 0f ffff 49443320 ff 49443320 00 1f 0001")  # it is in program 1
+_METADATA = bytes.fromhex("26 0d ffff 49443320 ff 49443320 00 0f")
 _TRANSPORT_STREAM_ID = _PROGRAM = 1
 _POLYNOMIAL = 0x04C1_1DB7
 _TOP_BIT = 0x8000_0000
@@ -39,8 +44,8 @@ def pat() -> bytes:
     )
 
 
-def pmt(tracks: TrackSet, version: int) -> bytes:
-    """The payload of the packet with the program map table of these tracks.
+def pmt(tracks: TrackSet, version: int, *, with_tags: bool = True) -> bytes:
+    """The payload of the packet with the program map table of these tracks, and of ID3 tags.
 
     `version` (0 to 31) must change with the tracks.
     """
@@ -49,13 +54,19 @@ def pmt(tracks: TrackSet, version: int) -> bytes:
         streams += _stream(STREAM_TYPE_AAC, AUDIO_PID)
     if tracks.video is not None:
         streams += _stream(STREAM_TYPE_H264, VIDEO_PID)
+    if with_tags:
+        streams += _stream(STREAM_TYPE_METADATA, METADATA_PID, _METADATA)
     clock_pid = VIDEO_PID if tracks.video is not None else AUDIO_PID
-    program = (0xE000 | clock_pid).to_bytes(2, "big") + b"\xf0\x00"  # no descriptors
+    program = (0xE000 | clock_pid).to_bytes(2, "big") + _described(_POINTER if with_tags else b"")
     return _section(_PMT, _PROGRAM, version, program + streams)
 
 
-def _stream(stream_type: int, pid: int) -> bytes:
-    return bytes([stream_type]) + (0xE000 | pid).to_bytes(2, "big") + b"\xf0\x00"
+def _stream(stream_type: int, pid: int, descriptors: bytes = b"") -> bytes:
+    return bytes([stream_type]) + (0xE000 | pid).to_bytes(2, "big") + _described(descriptors)
+
+
+def _described(descriptors: bytes) -> bytes:
+    return (0xF000 | len(descriptors)).to_bytes(2, "big") + descriptors
 
 
 def _section(table: int, extension: int, version: int, content: bytes) -> bytes:
