@@ -115,19 +115,7 @@ class Node:
         delivery = Delivery(
             now_s=time.monotonic, now_ms=now_ms, window_ms=settings.packaging.window_ms
         )
-        self.live = LiveRegistry(
-            store=self.store,
-            delivery=delivery,
-            packaging=Packaging(
-                segment_target_ms=settings.packaging.segment_target_ms,
-                low_latency_segment_target_ms=settings.packaging.low_latency_segment_target_ms,
-                part_target_ms=settings.packaging.part_target_ms,
-                segment_tags=settings.packaging.segment_tags == "on",
-            ),
-            max_streams=settings.rtmp.max_streams,
-            random_bytes=secrets.token_bytes,
-            now_ms=now_ms,
-        )
+        self.live = self._make_registry(delivery)
         self.api = await self._make_api()
         routes = Routes(api=self.api, delivery=delivery, pages=self._pages, store=self.store)
         https = self._http_server(https_sock, routes, certificate.files)
@@ -156,6 +144,22 @@ class Node:
         return RtmpServer(
             max_connections=self._settings.rtmp.max_connections,
             proxy_protocol=self._settings.rtmp.proxy_protocol == "on",
+        )
+
+    def _make_registry(self, delivery: Delivery) -> LiveRegistry:
+        packaging = self._settings.packaging
+        return LiveRegistry(
+            store=self.store,
+            delivery=delivery,
+            packaging=Packaging(
+                segment_target_ms=packaging.segment_target_ms,
+                low_latency_segment_target_ms=packaging.low_latency_segment_target_ms,
+                part_target_ms=packaging.part_target_ms,
+                segment_tags=packaging.segment_tags == "on",
+            ),
+            max_streams=self._settings.rtmp.max_streams,
+            random_bytes=secrets.token_bytes,
+            now_ms=now_ms,
         )
 
     def _certificate(self, data_dir: Path) -> Certificate:
