@@ -1,6 +1,7 @@
 import asyncio
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from store.rows import HERE, add_channel
 FAILS_HALFWAY = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0001", None
+revision, down_revision = "0002", "0001"
 def upgrade():
     op.create_table("half", sa.Column("id", sa.Integer))
     raise RuntimeError("halfway")
@@ -39,7 +40,38 @@ def tables_of(path):
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
 
 
-async def test_migrations_from_empty_make_what_the_metadata_says(store):
+def structure(path):
+    """Tables, columns, keys and indexes, and the two version rows."""
+    with closing(sqlite3.connect(path)) as connection:
+        ask = lambda sql: connection.execute(sql).fetchall()  # noqa: E731
+        names = [name for (name,) in ask("SELECT name FROM sqlite_master WHERE type='table'")]
+        tables = {
+            name: (
+                ask(f"PRAGMA table_info({name})"),
+                sorted(ask(f"PRAGMA foreign_key_list({name})")),
+                sorted(
+                    (index, unique, ask(f"PRAGMA index_info({index})"))
+                    for _, index, unique, *_ in ask(f"PRAGMA index_list({name})")
+                ),
+            )
+            for name in names
+        }
+        versions = ask("SELECT * FROM alembic_version, schema_compat")
+        return tables, versions
+
+
+async def test_a_new_database_is_what_the_migrations_would_make(store, path, tmp_path):
+    _ = store
+    migrated = tmp_path / "migrated.db"
+    database = engine.connect(f"sqlite:///{migrated}", busy_timeout_ms=2000)
+    async with engine.migration(database) as connection:
+        await connection.run_sync(schema.upgrade)
+    await database.close()
+
+    assert structure(path) == structure(migrated)
+
+
+async def test_a_new_database_is_what_the_metadata_says(store):
     def differences(connection):
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
@@ -130,18 +162,21 @@ async def test_a_database_of_another_program_is_refused_and_left_alone(path, url
     assert tables_of(path) == {"recipes"}
 
 
-async def test_a_migration_that_fails_leaves_nothing_behind(tmp_path, path, url, monkeypatch):
-    versions = tmp_path / "100% broken" / "versions"
-    versions.mkdir(parents=True)
-    (versions / "0001_fails.py").write_text(FAILS_HALFWAY)
-    environment = schema._MIGRATIONS / "env.py"
-    (versions.parent / "env.py").write_bytes(environment.read_bytes())
+async def test_a_migration_that_fails_leaves_nothing_behind(
+    store, tmp_path, path, url, monkeypatch
+):
+    await store.close()
+    before = structure(path)
+    folder = tmp_path / "100% broken"
+    shutil.copytree(schema._MIGRATIONS, folder)
+    (folder / "versions" / "0002_fails.py").write_text(FAILS_HALFWAY)
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "_MIGRATIONS", versions.parent)
+        patched.setattr(schema, "_MIGRATIONS", folder)
+        patched.setattr(schema, "SCHEMA_VERSION", 2)
         with pytest.raises(RuntimeError, match="halfway"):
             await Store.open(url)
 
-    assert tables_of(path) == set()
+    assert structure(path) == before
     await (await Store.open(url)).close()
 
 
