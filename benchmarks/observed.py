@@ -14,7 +14,7 @@ import sys
 import time
 from typing import Any
 
-from headwater.cli.main import main
+from headwater.cli import main
 from headwater.core.segment import MediaEvent, Part
 from headwater.delivery.stream import Rendition
 from headwater.delivery.waiting import WaitingRoom

@@ -1,5 +1,5 @@
 """`python -m headwater.cli`: the same as `headwater`."""
 
-from headwater.cli.main import main
+from headwater.cli import main
 
 main()

@@ -32,7 +32,7 @@ out = Console(highlight=False, markup=False, soft_wrap=True)
 """Answers go to standard output; log lines and errors to standard error."""
 
 
-def main() -> None:
+def run_command() -> None:
     """Run the command; an operator's mistake is one clear line and exit status 2."""
     try:
         app()
