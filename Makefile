@@ -19,7 +19,7 @@ serve: $(VENV)/.installed ## Run the server
 	@$(BIN)/headwater serve
 
 .PHONY: test
-test: system-tools check unit e2e ## Install what the tests need, then run all checks and tests
+test: system-tools players check unit e2e ## Install what the tests need, then run all checks and tests
 
 .PHONY: setup
 setup: $(VENV)/.developer ## Make the virtual environment with everything for development
@@ -86,6 +86,10 @@ bench-tools: system-tools ## Install nginx, wrk and h2load where they are missin
 docs: setup ## Write the generated reference pages
 	$(BIN)/headwater config reference > docs/reference/headwater.toml
 	$(BIN)/python scripts/operations_page.py > docs/reference/operations.md
+
+.PHONY: players
+players: ## Install the players that tests open in a browser (without npm those tests skip)
+	@scripts/test-players
 
 .PHONY: system-tools
 system-tools: ## Install ffmpeg, Chromium and GStreamer where they are missing

@@ -60,6 +60,15 @@ def test_a_part_starts_with_its_tables_and_a_random_access_point():
     assert rows[3][4].startswith(b"\x00\x00\x01\xe0")
 
 
+def test_every_part_has_the_parameter_sets_once():
+    ts = writer()
+    for keys in ((True, False), (False, False)):
+        part = ts.write_part(samples([picture(n, key=key) for n, key in enumerate(keys)]), [])
+
+        # Shaka and video.js turn each part into MP4 by itself, whether it has a key frame or not.
+        assert ts_payload(ts_packets(part), psi.VIDEO_PID).count(b"\x00\x00\x00\x01\x67") == 1
+
+
 def test_counters_go_on_over_parts():
     ts = writer()
     data = b"".join(

@@ -235,7 +235,7 @@ def parameter_sets_annex_b(config: AvcConfig) -> bytes:
 def to_annex_b(data: bytes, parameter_sets: bytes) -> bytes:
     """A packet's 4-byte AVCC as an access unit of a transport stream.
 
-    `parameter_sets` is `parameter_sets_annex_b(...)` for key frames, else empty.
+    `parameter_sets` is `parameter_sets_annex_b(...)` where decoders may start, else empty.
     """
     parts = [ACCESS_UNIT_DELIMITER, parameter_sets]
     for nal in split_avcc(data, LENGTH_SIZE):
