@@ -11,6 +11,7 @@ from cryptography import x509
 
 from headwater.core.errors import OperatorError
 from headwater.core.http import Response
+from headwater.node import certificate
 from headwater.node.certificate import (
     Certificate,
     CertificateFiles,
@@ -191,3 +192,10 @@ async def test_https_takes_a_new_certificate_and_finishes_its_answers(tmp_path, 
         assert await get_with("new") == ("new", b"ok")
     finally:
         await server.stop()
+
+
+def test_a_pair_of_our_own_that_expires_soon_is_made_again(tmp_path, monkeypatch):
+    first = made(tmp_path).certificate.read_bytes()
+    monkeypatch.setattr(certificate, "RENEW_DAYS", certificate.VALID_DAYS + 1)
+
+    assert made(tmp_path).certificate.read_bytes() != first

@@ -13,13 +13,13 @@ from rich.text import Text
 from headwater.cli.serve import running_node, stop_requested
 from headwater.cli.text import key_lines
 from headwater.core.secret import Secret
+from headwater.node.config import PUBLISH_URL_VARIABLE
 from headwater.node.demo import DemoChannel, demo_channel
 from headwater.node.live import Broadcast
 from headwater.node.node import Node
 from headwater.node.settings import Settings
 
 REFRESH_S = 0.5
-URL_VARIABLE = "HEADWATER_PUBLISH_URL"
 RESTART_S = 2.0
 """After which the encoder comes back when its stream was stopped, as OBS does."""
 STOP_ENCODER_S = 1.0
@@ -72,7 +72,7 @@ async def _keep_publishing(url: asyncio.Future[Secret]) -> None:
             sys.executable,
             "-m",
             "headwater.publisher",
-            env={k: v for k, v in os.environ.items() if k != URL_VARIABLE},
+            env={k: v for k, v in os.environ.items() if k != PUBLISH_URL_VARIABLE},
             stdin=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C reaches us alone; we end it

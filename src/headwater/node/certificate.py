@@ -156,14 +156,14 @@ def _load(context: ssl.SSLContext, prefix: str, certificate: Path, key: Path) ->
 def _usable(files: CertificateFiles) -> bool:
     if not (files.certificate.exists() and files.key.exists()):
         return False
-    from cryptography import x509  # noqa: PLC0415 - slow to import, not needed on every path
-
     try:
-        server_context(files)
+        context = server_context(files)
     except OperatorError:
         return False  # damaged, say by a full disk: it is ours to make again
-    expires = x509.load_pem_x509_certificate(files.certificate.read_bytes()).not_valid_after_utc
-    remaining = expires - datetime.now(UTC)
+    # Read by ssl, since every start passes here and cryptography is slow to import.
+    context.load_verify_locations(files.certificate)
+    expires_s = min(ssl.cert_time_to_seconds(str(ca["notAfter"])) for ca in context.get_ca_certs())
+    remaining = datetime.fromtimestamp(expires_s, UTC) - datetime.now(UTC)
     return remaining > timedelta(days=RENEW_DAYS)
 
 

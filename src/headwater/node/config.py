@@ -19,7 +19,8 @@ from headwater.node.settings import Setting, Settings, all_settings, section_doc
 CONFIG_FILE = "headwater.toml"
 CONFIG_VARIABLE = "HEADWATER_CONFIG"
 PREFIX = "HEADWATER_"
-NOT_SETTINGS = {CONFIG_VARIABLE, "HEADWATER_PUBLISH_URL"}
+PUBLISH_URL_VARIABLE = "HEADWATER_PUBLISH_URL"
+NOT_SETTINGS = {CONFIG_VARIABLE, PUBLISH_URL_VARIABLE}
 """Variables with our prefix that are read elsewhere."""
 
 Value = str | int | float | bool
