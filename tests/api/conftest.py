@@ -15,6 +15,7 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 
 from headwater.api.app import Api, ApiSettings
+from headwater.api.quotas import Quotas
 from headwater.core.http import Request
 from headwater.core.secret import Secret
 from headwater.store import Store
@@ -29,7 +30,7 @@ SETTINGS = ApiSettings(
     ingest_host="{prefix}.ingest.example.net",
     srt_host="{prefix}.srt.example.net",
     playback_base_url="https://{prefix}.{region}.play.example.net",
-    channels=6,
+    quotas=Quotas(channels=6),
 )
 
 

@@ -30,7 +30,8 @@ def error_of(response):
 def test_an_operation_has_the_models_route_and_status(operation):
     http = MODEL.operation_model(operation.name).http
 
-    assert (operation.method, operation.path) == (http["method"], http["requestUri"])
+    path = operation.route.path + ("{resourceArn}" if operation.route.path_member else "")
+    assert (operation.route.method, path) == (http["method"], http["requestUri"])
     assert operation.status == http["responseCode"]
 
 

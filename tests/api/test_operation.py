@@ -1,11 +1,13 @@
 from http import HTTPStatus
 
-import pytest
-
 from headwater.api.endpoints import endpoints
 from headwater.api.operation import Call, operation
 from headwater.api.pagination import PageTokens
+from headwater.api.rates import Rates
+from headwater.api.resources import any_of, member
+from headwater.api.routes import Route, RouteTable
 from headwater.api.settings import ApiSettings
+from headwater.core.http import Request
 from headwater.shapes.streams import GetStreamRequest, StopStreamRequest, StopStreamResponse
 from headwater.store.records import Scope
 
@@ -19,6 +21,7 @@ CALL = Call(
     settings=SETTINGS,
     endpoints=endpoints(SETTINGS, SCOPE),
     tokens=PageTokens(b"token-secret"),
+    rates=Rates(),
     store=None,
     control=None,
 )
@@ -33,27 +36,66 @@ async def answers_nothing(call: Call, req: GetStreamRequest) -> None:
 
 
 def test_a_handlers_annotations_say_its_request_and_its_status():
-    with_answer = operation("StopStream", writes=True)(answers)
-    without = operation("Nothing")(answers_nothing)
+    with_answer = operation("StopStream", on=member("channel_arn"), writes=True)(answers)
+    without = operation("Nothing", on=any_of("channel"))(answers_nothing)
 
-    assert (with_answer.method, with_answer.path) == ("POST", "/StopStream")
+    assert with_answer.route == Route("POST", "/StopStream")
     assert (with_answer.decoder.shape, with_answer.status) == (StopStreamRequest, HTTPStatus.OK)
     assert (without.decoder.shape, without.status) == (GetStreamRequest, HTTPStatus.NO_CONTENT)
     assert (with_answer.writes, without.writes) == (True, False)
 
 
-ARNS = [
-    ("own", "arn:aws:ivs:eu-west-1:123456789012:channel/ID", "ID"),
-    ("another region", "arn:aws:ivs:us-east-1:123456789012:channel/ID", None),
-    ("another account", "arn:aws:ivs:eu-west-1:210987654321:channel/ID", None),
-    ("no ARN", "nope", None),
-]
+ROUTED = operation(
+    "TagResource", on=any_of(), route=Route("POST", "/tags/", path_member="resourceArn")
+)(answers)
+LISTED = operation(
+    "UntagResource",
+    on=any_of(),
+    route=Route("DELETE", "/tags/", path_member="resourceArn", query_list="tagKeys"),
+)(answers)
 
 
-@pytest.mark.parametrize(("arn", "id_"), [row[1:] for row in ARNS], ids=[row[0] for row in ARNS])
-def test_an_id_is_read_only_from_an_arn_of_the_callers_scope(arn, id_):
-    assert CALL.own_id(arn) == id_
-    assert CALL.own_ids([arn]) == ([id_] if id_ else [])
+def request(method: str, path: str, query: str = "") -> Request:
+    return Request(method=method, path=path, query=query, headers=())
+
+
+def test_a_route_finds_whole_paths_and_paths_that_end_in_a_member():
+    whole = operation("StopStream", on=any_of())(answers)
+    table = RouteTable([whole, ROUTED, LISTED])
+
+    assert table.find(request("POST", "/StopStream")) is whole
+    assert table.find(request("POST", "/tags/arn:aws:ivs:r:1:channel/a")) is ROUTED
+    assert table.find(request("DELETE", "/tags/x")) is LISTED
+    for method, path in [
+        ("GET", "/StopStream"),
+        ("POST", "/StopStream/"),
+        ("POST", "/stopstream"),
+        ("PUT", "/tags/x"),
+        ("POST", "/tags"),
+        ("POST", "/"),
+        ("POST", ""),
+    ]:
+        assert table.find(request(method, path)) is None
+
+
+def test_members_come_from_path_and_query():
+    asked = request("DELETE", "/tags/arn:x/y", "tagKeys=a&other=1&tagKeys=b%20c&tagKeys=")
+
+    assert LISTED.route.members(asked) == {
+        "resourceArn": "arn:x/y",
+        "tagKeys": ["a", "b c", ""],
+    }
+    assert ROUTED.route.members(asked) == {"resourceArn": "arn:x/y"}
+
+
+def test_a_call_acts_on_the_arns_it_names_or_on_all_of_a_type():
+    asked = StopStreamRequest(channel_arn="arn:aws:ivs:eu-west-1:123456789012:channel/a")
+
+    assert member("channel_arn")(SCOPE, asked) == [asked.channel_arn]
+    assert any_of("channel", "stream-key")(SCOPE, asked) == [
+        "arn:aws:ivs:eu-west-1:123456789012:channel/*",
+        "arn:aws:ivs:eu-west-1:123456789012:stream-key/*",
+    ]
 
 
 def test_a_list_is_named_by_operation_scope_and_filters():

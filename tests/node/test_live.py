@@ -13,7 +13,7 @@ from headwater.node import live
 from headwater.node.live import Broadcast, LiveRegistry, Packaging
 from headwater.store import Store
 from media.encoders import encode
-from store.rows import channel, stream_key
+from store.rows import channel, insert_both, stream_key
 
 KEY = Secret("sk_hush")
 CONFIG = CodecConfig(kind="audio", codec="aac", data=bytes.fromhex("1190"))
@@ -60,7 +60,7 @@ async def registry(tmp_path):
     try:
         record = channel()
         async with store.write() as work:
-            await work.insert_channel(record, stream_key(record, value=KEY))
+            await insert_both(work, record, stream_key(record, value=KEY))
         yield registry_of(store)
     finally:
         await store.close()

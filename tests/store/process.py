@@ -6,7 +6,8 @@ import sys
 
 from headwater.core.secret import Secret
 from headwater.store import Store
-from store.rows import HERE, channel, stream_key
+from headwater.store.records import ChannelRecord
+from store.rows import HERE, channel, insert_both, stream_key
 
 
 def say(word):
@@ -24,7 +25,7 @@ async def insert(store):
     for number in itertools.count():
         record, key = theirs(number)
         async with store.write() as work:
-            await work.insert_channel(record, key)
+            await insert_both(work, record, key)
         say(record.id)
 
 
@@ -35,8 +36,8 @@ async def fill(store):
     sys.stdin.readline()
     for number in range(20):
         async with store.write() as work:
-            if await work.count_channels(HERE) < 20:
-                await work.insert_channel(*theirs(number))
+            if await work.count(ChannelRecord, HERE) < 20:
+                await insert_both(work, *theirs(number))
                 inserted += 1
     say(inserted)
 

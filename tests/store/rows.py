@@ -52,11 +52,17 @@ def stream_key(of, **changes):
     return StreamKeyRecord(**fields | changes)
 
 
+async def insert_both(work, of, key):
+    """A channel, and the key it comes with."""
+    await work.insert(of)
+    await work.insert(key)
+
+
 async def add_channel(store, scope=HERE, **changes):
     """A stored channel, with the key it needs."""
     record = channel(scope, **changes)
     async with store.write() as work:
-        await work.insert_channel(record, stream_key(record))
+        await insert_both(work, record, stream_key(record))
     return record
 
 

@@ -13,7 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from headwater.core.errors import OperatorError
 from headwater.core.secret import Secret
 from headwater.store import Store
-from store.rows import HERE, add_channel, channel, stream_key
+from headwater.store.records import ChannelRecord
+from store.rows import HERE, add_channel, channel, insert_both, stream_key
 
 URLS = [
     # id,             url,                                says
@@ -30,7 +31,7 @@ URLS = [
 
 async def count(store):
     async with store.read() as work:
-        return await work.count_channels(HERE)
+        return await work.count(ChannelRecord, HERE)
 
 
 def needs_refusal(path):
@@ -89,7 +90,7 @@ async def test_a_relative_file_stays_the_same_file_wherever_the_process_goes(tmp
     store = await Store.open("sqlite:///headwater.db")
     monkeypatch.chdir("elsewhere")
     async with store.read() as work:
-        assert await work.count_channels(HERE) == 0
+        assert await work.count(ChannelRecord, HERE) == 0
     await store.close()
 
 
@@ -197,7 +198,7 @@ async def test_a_lock_held_elsewhere_is_waited_for_then_named(path, url):
         with pytest.raises(OperatorError, match="held its lock for too long"):
             await Store.open(url, busy_timeout_ms=50)
         async with store.read() as work:
-            assert await work.count_channels(HERE) == 0
+            assert await work.count(ChannelRecord, HERE) == 0
     await add_channel(store)
     await store.close()
 
@@ -224,10 +225,10 @@ async def test_error_texts_and_logs_hold_no_secret(store, caplog):
 
     async def insert():
         async with again.write() as work:
-            await work.insert_channel(record, key)
+            await insert_both(work, record, key)
             assert await work.stream_key_by_value(key.value)
         async with again.write() as work:
-            await work.insert_channel(record, key)
+            await insert_both(work, record, key)
 
     with pytest.raises(IntegrityError) as caught:
         await insert()

@@ -16,13 +16,15 @@ from sqlalchemy import Text
 
 from headwater.core.errors import OperatorError
 from headwater.store import Store, engine, schema
+from headwater.store.records import ChannelRecord, StreamKeyRecord
 from headwater.store.tables import metadata
 from store.rows import HERE, add_channel
 
-FAILS_HALFWAY = """
+NEXT = schema.SCHEMA_VERSION + 1
+FAILS_HALFWAY = f"""
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{NEXT:04}", "{schema.SCHEMA_VERSION:04}"
 def upgrade():
     op.create_table("half", sa.Column("id", sa.Integer))
     raise RuntimeError("halfway")
@@ -116,7 +118,7 @@ async def test_all_who_make_the_same_database_at_once_open_it(url):
     stores = await asyncio.gather(*(Store.open(url) for _ in range(4)))
     records = [await add_channel(store) for store in stores]
     async with stores[0].read() as work:
-        assert await work.list_channels(HERE, limit=9, after=None) == records
+        assert await work.page(ChannelRecord, HERE, limit=9, after=None) == records
     for store in stores:
         await store.close()
 
@@ -125,7 +127,7 @@ async def test_a_second_opening_keeps_the_rows(store, url):
     record = await add_channel(store)
     again = await Store.open(url)
     async with again.read() as work:
-        found = await work.channel(HERE, record.id)
+        found = await work.get(ChannelRecord, HERE, record.id)
     await again.close()
 
     assert found == record
@@ -134,20 +136,20 @@ async def test_a_second_opening_keeps_the_rows(store, url):
 async def test_a_newer_database_that_breaks_this_release_is_refused(store, path, url):
     await store.close()
     edit(
-        path, "UPDATE alembic_version SET version_num='0009'", "UPDATE schema_compat SET version=8"
+        path, "UPDATE alembic_version SET version_num='0999'", "UPDATE schema_compat SET version=998"
     )
 
     with pytest.raises(OperatorError) as caught:
         await Store.open(url)
     assert str(caught.value) == (
-        f"database {path}: a newer Headwater wrote it (schema 9, this release knows 1);"
+        f"database {path}: a newer Headwater wrote it (schema 999, this release knows {schema.SCHEMA_VERSION});"
         " run that release, or restore a backup from before"
     )
 
 
 async def test_a_newer_database_that_this_release_can_work_with_opens(store, path, url):
     await store.close()
-    edit(path, "UPDATE alembic_version SET version_num='0009'")
+    edit(path, "UPDATE alembic_version SET version_num='0999'")
 
     newer = await Store.open(url)
     await add_channel(newer)
@@ -169,10 +171,10 @@ async def test_a_migration_that_fails_leaves_nothing_behind(
     before = structure(path)
     folder = tmp_path / "100% broken"
     shutil.copytree(schema._MIGRATIONS, folder)
-    (folder / "versions" / "0002_fails.py").write_text(FAILS_HALFWAY)
+    (folder / "versions" / f"{NEXT:04}_fails.py").write_text(FAILS_HALFWAY)
     with monkeypatch.context() as patched:
         patched.setattr(schema, "_MIGRATIONS", folder)
-        patched.setattr(schema, "SCHEMA_VERSION", 2)
+        patched.setattr(schema, "SCHEMA_VERSION", NEXT)
         with pytest.raises(RuntimeError, match="halfway"):
             await Store.open(url)
 
@@ -191,4 +193,4 @@ async def test_copying_a_table_in_a_migration_spares_the_rows_that_refer_to_it(s
         await connection.run_sync(copy_channels)
 
     async with store.read() as work:
-        assert await work.count_stream_keys(HERE, record.id) == 1
+        assert await work.count(StreamKeyRecord, HERE, channel_id=record.id) == 1

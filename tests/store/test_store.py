@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from headwater.store import Store
-from store.rows import HERE, add_channel, channel, stream_key
+from headwater.store.records import ChannelRecord, StreamKeyRecord
+from store.rows import HERE, add_channel, channel, insert_both, stream_key
 
 QUOTA = 20
 
@@ -32,40 +33,40 @@ def process(task, url):
 async def insert_within_quota(store):
     record = channel()
     async with store.write() as work:
-        room = await work.count_channels(HERE) < QUOTA
+        room = await work.count(ChannelRecord, HERE) < QUOTA
         if room:
-            await work.insert_channel(record, stream_key(record))
+            await insert_both(work, record, stream_key(record))
     return room
 
 
 async def count(store):
     async with store.read() as work:
-        return await work.count_channels(HERE)
+        return await work.count(ChannelRecord, HERE)
 
 
 async def test_an_exception_takes_everything_back(store):
     async def fail():
         record = channel()
         async with store.write() as work:
-            await work.insert_channel(record, stream_key(record))
+            await insert_both(work, record, stream_key(record))
             await work.put_setting("half", b"done")
             raise LookupError
 
     with pytest.raises(LookupError):
         await fail()
     async with store.read() as work:
-        assert await work.count_channels(HERE) == 0
+        assert await work.count(ChannelRecord, HERE) == 0
         assert await work.setting("half") is None
 
 
 async def test_a_channel_whose_key_cannot_be_stored_is_not_stored_either(store):
     taken = await add_channel(store)
     async with store.read() as work:
-        (key,) = await work.list_stream_keys(HERE, taken.id, limit=1, after=None)
+        (key,) = await work.page(StreamKeyRecord, HERE, channel_id=taken.id, limit=1, after=None)
     record = channel()
     with pytest.raises(IntegrityError, match="UNIQUE"):
         async with store.write() as work:
-            await work.insert_channel(record, stream_key(record, value=key.value))
+            await insert_both(work, record, stream_key(record, value=key.value))
 
     assert await count(store) == 1
 
@@ -78,9 +79,9 @@ async def test_a_read_cannot_write(store):
 
 async def test_a_read_is_a_snapshot(store):
     async with store.read() as work:
-        assert await work.count_channels(HERE) == 0
+        assert await work.count(ChannelRecord, HERE) == 0
         await add_channel(store)
-        assert await work.count_channels(HERE) == 0
+        assert await work.count(ChannelRecord, HERE) == 0
 
     assert await count(store) == 1
 
@@ -111,8 +112,8 @@ async def test_what_was_answered_survives_kill_9(url):
 
     store = await Store.open(url)
     async with store.read() as work:
-        found = {record.id for record in await work.channels(HERE, answered)}
-        keys = {key.id for key in await work.stream_keys(HERE, answered)}
+        found = {record.id for record in await work.get_many(ChannelRecord, HERE, answered)}
+        keys = {key.id for key in await work.get_many(StreamKeyRecord, HERE, answered)}
     await store.close()
     assert found == keys == set(answered)
 
@@ -129,9 +130,9 @@ async def test_cancelled_writers_release_the_lock_and_leave_no_halves(store):
     await add_channel(store)
 
     async with store.read() as work:
-        records = await work.list_channels(HERE, limit=100, after=None)
+        records = await work.page(ChannelRecord, HERE, limit=100, after=None)
         for record in records:
-            assert await work.count_stream_keys(HERE, record.id) == 1
+            assert await work.count(StreamKeyRecord, HERE, channel_id=record.id) == 1
 
 
 async def test_many_readers_share_few_connections(store):

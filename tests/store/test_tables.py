@@ -1,21 +1,29 @@
-import inspect
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import pytest
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from headwater.core.arn import ResourceType
 from headwater.core.secret import Secret
 from headwater.store import tables
-from headwater.store.records import AccessKeyRecord, ChannelRecord, StreamKeyRecord
-from headwater.store.unit_of_work import UnitOfWork
+from headwater.store.records import (
+    AccessKeyRecord,
+    AdBreakRecord,
+    StreamKeyRecord,
+    ViewerSessionRevocation,
+)
 
-# table,              record,          columns of the table alone
+# table, record, columns of the table alone
 HOMES = [
-    (tables.channels,    ChannelRecord,   set()),
-    (tables.stream_keys, StreamKeyRecord, {"value_digest"}),
+    *(
+        (table, record, {"value_digest"} if record is StreamKeyRecord else set())
+        for record, table in tables.RESOURCE_TABLES.items()
+    ),
+    (tables.viewer_session_revocations, ViewerSessionRevocation, set()),
+    (tables.ad_breaks, AdBreakRecord, set()),
     (tables.access_keys, AccessKeyRecord, set()),
-]  # fmt: skip
+]
 IDS = [table.name for table, *_ in HOMES]
 
 
@@ -45,9 +53,13 @@ def test_postgresql_understands_the_schema(table):
     assert all(str(CreateIndex(index).compile(dialect=dialect)) for index in table.indexes)
 
 
-def test_every_filter_of_a_listing_has_an_index():
-    parameters = inspect.signature(UnitOfWork.list_channels).parameters
-    filters = set(parameters) - {"self", "scope", "limit", "after"}
+@pytest.mark.parametrize("name", tables.CHANNEL_FILTERS)
+def test_every_filter_of_a_listing_of_channels_has_an_index(name):
+    indexes = {index.name: index for index in tables.channels.indexes}
 
-    assert set(tables.CHANNEL_FILTERS) == filters
-    assert {f"ix_channels_{name}" for name in filters} < {i.name for i in tables.channels.indexes}
+    found = [column.name for column in indexes[f"ix_channels_{name}"].columns]
+    assert found == ["account", "region", name, "created_at_ms", "id"]
+
+
+def test_every_kind_of_resource_has_a_table():
+    assert {kind.resource_type for kind in tables.RESOURCE_TABLES} == set(get_args(ResourceType))

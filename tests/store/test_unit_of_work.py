@@ -8,10 +8,10 @@ from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from headwater.core.secret import Secret
-from headwater.store.records import AccessKeyRecord, Position, Scope
+from headwater.store.records import AccessKeyRecord, ChannelRecord, Position, Scope, StreamKeyRecord
 from headwater.store.tables import CHANNEL_FILTERS
 from store import rows
-from store.rows import ELSEWHERE, HERE, add_channel, channel, stream_key
+from store.rows import ELSEWHERE, HERE, add_channel, channel, insert_both, stream_key
 
 # The store outlives an example: each example takes back what it wrote.
 on_one_store = settings(
@@ -46,16 +46,18 @@ async def test_channels_and_stream_keys_come_back_as_they_went_in(store, pair):
     scope = Scope(of.account, of.region)
     with suppress(Undo):
         async with store.write() as work:
-            await work.insert_channel(of, key)
+            await insert_both(work, of, key)
 
-            assert await work.channel(scope, of.id) == of
+            assert await work.get(ChannelRecord, scope, of.id) == of
             assert await work.channel_by_id(of.id) == of
-            assert await work.channels(scope, [of.id]) == [of]
-            assert await work.list_channels(scope, limit=1, after=None, name=of.name) == [of]
-            assert await work.stream_key(scope, key.id) == key
-            assert await work.stream_keys(scope, [key.id]) == [key]
+            assert await work.get_many(ChannelRecord, scope, [of.id]) == [of]
+            assert await work.page(ChannelRecord, scope, limit=1, after=None, name=of.name) == [of]
+            assert await work.get(StreamKeyRecord, scope, key.id) == key
+            assert await work.get_many(StreamKeyRecord, scope, [key.id]) == [key]
             assert await work.stream_key_by_value(key.value) == key
-            assert await work.list_stream_keys(scope, of.id, limit=1, after=None) == [key]
+            assert await work.page(
+                StreamKeyRecord, scope, channel_id=of.id, limit=1, after=None
+            ) == [key]
             raise Undo
 
 
@@ -66,9 +68,9 @@ async def test_an_update_replaces_all_but_identity_and_age(store, before, after)
     after = msgspec.structs.replace(after, **same)
     with suppress(Undo):
         async with store.write() as work:
-            await work.insert_channel(before, stream_key(before))
+            await insert_both(work, before, stream_key(before))
 
-            assert await work.update_channel(after)
+            assert await work.update(after)
             assert await work.channel_by_id(before.id) == msgspec.structs.replace(
                 after, created_at_ms=before.created_at_ms
             )
@@ -107,30 +109,32 @@ async def test_a_foreign_scope_sees_and_changes_nothing(store, foreign):
     of = await add_channel(store)
     key = stream_key(of)
     async with store.write() as work:
-        await work.insert_stream_key(key)
+        await work.insert(key)
 
-        assert await work.channel(foreign, of.id) is None
-        assert await work.channels(foreign, [of.id]) == []
-        assert await work.list_channels(foreign, limit=9, after=None) == []
-        assert await work.count_channels(foreign) == 0
-        assert await work.stream_key(foreign, key.id) is None
-        assert await work.stream_keys(foreign, [key.id]) == []
-        assert await work.list_stream_keys(foreign, of.id, limit=9, after=None) == []
-        assert await work.count_stream_keys(foreign, of.id) == 0
+        assert await work.get(ChannelRecord, foreign, of.id) is None
+        assert await work.get_many(ChannelRecord, foreign, [of.id]) == []
+        assert await work.page(ChannelRecord, foreign, limit=9, after=None) == []
+        assert await work.count(ChannelRecord, foreign) == 0
+        assert await work.get(StreamKeyRecord, foreign, key.id) is None
+        assert await work.get_many(StreamKeyRecord, foreign, [key.id]) == []
+        assert (
+            await work.page(StreamKeyRecord, foreign, channel_id=of.id, limit=9, after=None) == []
+        )
+        assert await work.count(StreamKeyRecord, foreign, channel_id=of.id) == 0
         moved = {"account": foreign.account, "region": foreign.region, "name": "mine"}
-        assert not await work.update_channel(msgspec.structs.replace(of, **moved))
-        assert not await work.delete_channel(foreign, of.id)
-        assert not await work.delete_stream_key(foreign, key.id)
+        assert not await work.update(msgspec.structs.replace(of, **moved))
+        assert not await work.delete(ChannelRecord, foreign, of.id)
+        assert not await work.delete(StreamKeyRecord, foreign, key.id)
     async with store.read() as work:
-        assert await work.channel(HERE, of.id) == of
-        assert await work.stream_key(HERE, key.id) == key
+        assert await work.get(ChannelRecord, HERE, of.id) == of
+        assert await work.get(StreamKeyRecord, HERE, key.id) == key
 
 
 async def test_publishers_and_viewers_find_channels_of_any_scope(store):
     of = await add_channel(store, ELSEWHERE[0])
     key = stream_key(of)
     async with store.write() as work:
-        await work.insert_stream_key(key)
+        await work.insert(key)
 
         assert await work.channel_by_id(of.id) == of
         assert await work.stream_key_by_value(key.value) == key
@@ -141,50 +145,50 @@ async def test_deleting_a_channel_deletes_its_keys_and_no_others(store):
     gone, stays = await add_channel(store), await add_channel(store)
     key = stream_key(gone)
     async with store.write() as work:
-        await work.insert_stream_key(key)
+        await work.insert(key)
 
-        assert await work.count_stream_keys(HERE, gone.id) == 2
-        assert await work.delete_channel(HERE, gone.id)
-        assert not await work.delete_channel(HERE, gone.id)
+        assert await work.count(StreamKeyRecord, HERE, channel_id=gone.id) == 2
+        assert await work.delete(ChannelRecord, HERE, gone.id)
+        assert not await work.delete(ChannelRecord, HERE, gone.id)
         assert await work.channel_by_id(gone.id) is None
-        assert await work.count_stream_keys(HERE, gone.id) == 0
+        assert await work.count(StreamKeyRecord, HERE, channel_id=gone.id) == 0
         assert await work.stream_key_by_value(key.value) is None
-        assert await work.count_stream_keys(HERE, stays.id) == 1
+        assert await work.count(StreamKeyRecord, HERE, channel_id=stays.id) == 1
 
 
 async def test_a_deleted_stream_key_is_gone_by_id_and_by_value(store):
     of = await add_channel(store)
     key = stream_key(of)
     async with store.write() as work:
-        await work.insert_stream_key(key)
+        await work.insert(key)
 
-        assert await work.delete_stream_key(HERE, key.id)
-        assert not await work.delete_stream_key(HERE, key.id)
-        assert await work.stream_key(HERE, key.id) is None
+        assert await work.delete(StreamKeyRecord, HERE, key.id)
+        assert not await work.delete(StreamKeyRecord, HERE, key.id)
+        assert await work.get(StreamKeyRecord, HERE, key.id) is None
         assert await work.stream_key_by_value(key.value) is None
 
 
 async def test_a_stream_key_needs_a_channel(store):
     with pytest.raises(IntegrityError, match="FOREIGN KEY constraint failed"):
         async with store.write() as work:
-            await work.insert_stream_key(stream_key(channel()))
+            await work.insert(stream_key(channel()))
 
 
 async def test_two_channels_never_share_a_stream_key(store):
     one, two = await add_channel(store), await add_channel(store)
     async with store.write() as work:
-        await work.insert_stream_key(stream_key(one, value=Secret("same")))
+        await work.insert(stream_key(one, value=Secret("same")))
         with pytest.raises(IntegrityError, match=r"UNIQUE .* stream_keys\.value_digest"):
-            await work.insert_stream_key(stream_key(two, value=Secret("same")))
+            await work.insert(stream_key(two, value=Secret("same")))
 
 
 async def test_batches_answer_in_the_order_asked_and_skip_the_unknown(store):
     one, two = await add_channel(store), await add_channel(store)
     async with store.read() as work:
         asked = [two.id, "unknown", one.id, two.id]
-        assert await work.channels(HERE, asked) == [two, one]
-        assert await work.channels(HERE, []) == []
-        assert await work.stream_keys(HERE, ["unknown"]) == []
+        assert await work.get_many(ChannelRecord, HERE, asked) == [two, one]
+        assert await work.get_many(ChannelRecord, HERE, []) == []
+        assert await work.get_many(StreamKeyRecord, HERE, ["unknown"]) == []
 
 
 @pytest.mark.parametrize("column", CHANNEL_FILTERS)
@@ -193,18 +197,20 @@ async def test_a_filter_must_match_exactly(store, column):
     await add_channel(store, **{column: "Wanted"})
     wanted = await add_channel(store, **{column: "wanted"})
     async with store.read() as work:
-        assert await work.list_channels(HERE, limit=9, after=None, **{column: "wanted"}) == [wanted]
-        assert await work.list_channels(HERE, limit=9, after=None, **{column: "wante"}) == []
-        assert len(await work.list_channels(HERE, limit=9, after=None, **{column: ""})) == 1
-        assert len(await work.list_channels(HERE, limit=9, after=None)) == 3
+        assert await work.page(ChannelRecord, HERE, limit=9, after=None, **{column: "wanted"}) == [
+            wanted
+        ]
+        assert await work.page(ChannelRecord, HERE, limit=9, after=None, **{column: "wante"}) == []
+        assert len(await work.page(ChannelRecord, HERE, limit=9, after=None, **{column: ""})) == 1
+        assert len(await work.page(ChannelRecord, HERE, limit=9, after=None)) == 3
 
 
 async def test_filters_must_match_together(store):
     both = await add_channel(store, name="n", ad_configuration_arn="a")
     await add_channel(store, name="n")
     async with store.read() as work:
-        found = await work.list_channels(
-            HERE, limit=9, after=None, name="n", ad_configuration_arn="a"
+        found = await work.page(
+            ChannelRecord, HERE, limit=9, after=None, name="n", ad_configuration_arn="a"
         )
     assert found == [both]
 
@@ -222,16 +228,16 @@ async def test_pages_hold_every_record_that_stays_once_and_in_order(store, ages,
         async with store.write() as work:
             for id_, age in ages.items():
                 of = channel(id=id_, created_at_ms=age)
-                await work.insert_channel(of, stream_key(of))
-            while page := await work.list_channels(HERE, limit=limit, after=after):
+                await insert_both(work, of, stream_key(of))
+            while page := await work.page(ChannelRecord, HERE, limit=limit, after=after):
                 assert len(page) <= limit
                 seen += map(position, page)
                 after = seen[-1]
                 for id_, age in changes[:2]:
                     stays.discard(id_)
-                    if not await work.delete_channel(HERE, id_):
+                    if not await work.delete(ChannelRecord, HERE, id_):
                         of = channel(id=id_, created_at_ms=age)
-                        await work.insert_channel(of, stream_key(of))
+                        await insert_both(work, of, stream_key(of))
                 del changes[:2]
 
             order = [(each.created_at_ms, each.id) for each in seen]
@@ -247,9 +253,11 @@ async def test_keys_of_a_channel_are_listed_by_age_and_page_by_page(store):
     ]
     async with store.write() as work:
         for key in keys:
-            await work.insert_stream_key(key)
-        first = await work.list_stream_keys(HERE, of.id, limit=2, after=None)
-        rest = await work.list_stream_keys(HERE, of.id, limit=9, after=position(first[-1]))
+            await work.insert(key)
+        first = await work.page(StreamKeyRecord, HERE, channel_id=of.id, limit=2, after=None)
+        rest = await work.page(
+            StreamKeyRecord, HERE, channel_id=of.id, limit=9, after=position(first[-1])
+        )
 
     assert [key.id for key in first[1:] + rest] == ["c", "a", "b"]
 
@@ -265,10 +273,10 @@ async def test_access_keys_are_listed_oldest_first(store):
 NEXT = {"limit": 9, "after": Position(1, "a")}
 LISTINGS = [
     # id,          call,                                       reads by
-    ("channels", lambda work: work.list_channels(HERE, **NEXT), "ix_channels_order"),
-    ("stream keys", lambda work: work.list_stream_keys(HERE, "c", **NEXT), "ix_stream_keys_order"),
+    ("channels", lambda work: work.page(ChannelRecord, HERE, **NEXT), "ix_channels_order"),
+    ("stream keys", lambda work: work.page(StreamKeyRecord, HERE, channel_id="c", **NEXT), "ix_stream_keys_order"),
     *(
-        (name, lambda work, name=name: work.list_channels(HERE, **NEXT, **{name: "x"}),
+        (name, lambda work, name=name: work.page(ChannelRecord, HERE, **NEXT, **{name: "x"}),
          f"ix_channels_{name}")
         for name in CHANNEL_FILTERS
     ),

@@ -29,8 +29,11 @@ from headwater.api.headers import MODELED, PREFLIGHT
 from headwater.api.operation import Call, Control, Operation, Store
 from headwater.api.operations import OPERATIONS
 from headwater.api.pagination import PageTokens
+from headwater.api.rates import Rates
+from headwater.api.routes import RouteTable
 from headwater.api.settings import ApiSettings
 from headwater.auth import sigv4
+from headwater.auth.errors import SignatureError, UnrecognizedClientError
 from headwater.core.http import Request, Response
 from headwater.core.ids import RandomBytes
 from headwater.shapes.wire import Shape, encode
@@ -79,7 +82,8 @@ class Api:
         self._random_bytes = random_bytes
         self._now_ms = now_ms
         self._tokens = PageTokens(token_secret)
-        self._routes = {(one.method, one.path): one for one in OPERATIONS}
+        self._rates = Rates()
+        self._routes = RouteTable(OPERATIONS)
 
     async def respond(self, request: Request) -> Response:
         """Answer a request of any kind. Never raises: what fails is a 500."""
@@ -122,8 +126,7 @@ class Api:
 
     async def find_operation(self, exchange: Exchange) -> None:
         """The operation of that method and path, if there is one."""
-        request = exchange.request
-        exchange.operation = self._routes.get((request.method, request.path))
+        exchange.operation = self._routes.find(exchange.request)
         exchange.line["operation"] = exchange.operation.name if exchange.operation else None
 
     async def verify_signature(self, exchange: Exchange) -> None:
@@ -135,9 +138,9 @@ class Api:
             async with self._store.read() as work:
                 key = await work.access_key(key_id)
             if key is None:
-                raise sigv4.UnrecognizedClientError
+                raise UnrecognizedClientError
             sigv4.verify(signature, request, key.secret)
-        except sigv4.SignatureError as refusal:
+        except SignatureError as refusal:
             raise SignatureRefusedError(refusal) from None
         exchange.scope = Scope(key.account, signature.credential.region)
         exchange.line |= {"access_key_id": key_id, "region": exchange.scope.region}
@@ -150,7 +153,7 @@ class Api:
     async def decode_shape(self, exchange: Exchange) -> None:
         """Bytes to the operation's request shape, every bound checked."""
         operation, _ = exchange.signed_operation()
-        exchange.arguments = operation.decoder.decode(exchange.request.body)
+        exchange.arguments = operation.decode(exchange.request)
 
     async def run_handler(self, exchange: Exchange) -> None:
         """The operation itself, in one transaction."""
@@ -185,9 +188,12 @@ class Api:
                 settings=self._settings,
                 endpoints=endpoints(self._settings, scope),
                 tokens=self._tokens,
+                rates=self._rates,
                 store=work,
                 control=self._control,
             )
+            if rate := self._settings.quotas.calls_per_s.get(operation.name):
+                call.within_rate(rate, resource=scope.account)
             return await operation.handler(call, arguments)
 
 

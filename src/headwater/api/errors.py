@@ -7,12 +7,12 @@ known it is used; the others are ours.
     ApiError
     ├── AccessDeniedError, ChannelNotBroadcastingError, ConflictError ...   (modeled)
     ├── RequestTooLargeError, UnknownOperationError                         (the gateway's)
-    └── SignatureRefusedError                    what auth.sigv4 refused, with its code
+    └── SignatureRefusedError                    what auth refused, with its code
 """
 
 from http import HTTPStatus
 
-from headwater.auth.sigv4 import SignatureError
+from headwater.auth.errors import SignatureError
 from headwater.core.errors import HeadwaterError
 
 

@@ -11,24 +11,31 @@ from http import HTTPStatus
 from types import NoneType
 from typing import Any, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from headwater.api.endpoints import Endpoints
-from headwater.api.errors import ResourceNotFoundError
-from headwater.api.pagination import PageTokens
+from headwater.api.errors import QuotaExceededError, ResourceNotFoundError, ThrottlingError
+from headwater.api.pagination import PageTokens, cut
+from headwater.api.rates import Rates
+from headwater.api.resources import Resources
+from headwater.api.routes import Route, Routed
 from headwater.api.settings import ApiSettings
 from headwater.api.validation import RequestDecoder
 from headwater.core.arn import parse_arn
+from headwater.core.http import Request
 from headwater.core.ids import RandomBytes
 from headwater.shapes.scalars import StreamHealth
 from headwater.shapes.wire import Shape
 from headwater.store.records import (
     AccessKeyRecord,
-    ChannelRecord,
+    AdBreakRecord,
     Position,
+    ResourceRecord,
     Scope,
-    StreamKeyRecord,
+    ViewerSessionRevocation,
 )
+
+RecordT = TypeVar("RecordT", bound=ResourceRecord)
 
 
 class LiveStream(Struct, frozen=True, kw_only=True):
@@ -58,60 +65,56 @@ class Control(Protocol):
 
 
 class Work(Protocol):
-    """The rows, as one transaction sees them."""
+    """The rows, as one transaction sees them. Resources are asked for by their record type."""
 
-    async def insert_channel(self, channel: ChannelRecord, key: StreamKeyRecord, /) -> None:
-        """Add a channel with its first stream key."""
+    async def insert(self, record: ResourceRecord, /) -> None:
+        """Add a resource."""
 
-    async def channel(self, scope: Scope, id: str, /) -> ChannelRecord | None:  # noqa: A002
-        """The channel of that id, if it is in the scope."""
+    async def get(self, kind: type[RecordT], scope: Scope, id: str, /) -> RecordT | None:  # noqa: A002
+        """The resource of that id, if it is in the scope."""
 
-    async def channels(self, scope: Scope, ids: Sequence[str], /) -> list[ChannelRecord]:
-        """The channels that exist in the scope, each once, in the order of `ids`."""
+    async def resource(self, scope: Scope, arn: str, /) -> ResourceRecord | None:
+        """The resource of that ARN, of whatever kind, if it is in the scope."""
 
-    async def list_channels(
+    async def get_many(
+        self, kind: type[RecordT], scope: Scope, ids: Sequence[str], /
+    ) -> list[RecordT]:
+        """Those that exist in the scope, each once, in the order of `ids`."""
+
+    async def page(
         self,
+        kind: type[RecordT],
         scope: Scope,
         /,
         *,
         limit: int,
         after: Position | None,
-        name: str | None = None,
-        recording_configuration_arn: str | None = None,
-        playback_restriction_policy_arn: str | None = None,
-        ad_configuration_arn: str | None = None,
-        failover_slate_configuration_arn: str | None = None,
-    ) -> list[ChannelRecord]:
-        """At most `limit` channels behind `after`, by creation time, then id."""
+        **equal: str,
+    ) -> list[RecordT]:
+        """At most `limit` behind `after`, by creation time, then id."""
 
-    async def update_channel(self, channel: ChannelRecord, /) -> bool:
+    async def update(self, record: ResourceRecord, /) -> bool:
         """Replace all but id, scope and creation time; False when there is none."""
 
-    async def delete_channel(self, scope: Scope, id: str, /) -> bool:  # noqa: A002
-        """Remove a channel and its stream keys; False when there is none."""
+    async def delete(self, kind: type[ResourceRecord], scope: Scope, id: str, /) -> bool:  # noqa: A002
+        """Remove one, with the stream keys if it is a channel; False when there is none."""
 
-    async def count_channels(self, scope: Scope, /) -> int:
-        """How many channels the scope has."""
+    async def count(self, kind: type[ResourceRecord], scope: Scope, /, **equal: str) -> int:
+        """How many the scope has whose columns hold just those values."""
 
-    async def insert_stream_key(self, key: StreamKeyRecord, /) -> None:
-        """Add a stream key."""
+    async def put_revocation(self, revocation: ViewerSessionRevocation, /) -> None:
+        """Keep it in place of an earlier one of the same viewer and channel."""
 
-    async def stream_key(self, scope: Scope, id: str, /) -> StreamKeyRecord | None:  # noqa: A002
-        """The stream key of that id, if it is in the scope."""
+    async def revocation(
+        self, channel_id: str, viewer_id: str, /
+    ) -> ViewerSessionRevocation | None:
+        """What is revoked of a viewer on a channel."""
 
-    async def stream_keys(self, scope: Scope, ids: Sequence[str], /) -> list[StreamKeyRecord]:
-        """The stream keys that exist in the scope, each once, in the order of `ids`."""
+    async def put_ad_break(self, ad_break: AdBreakRecord, /) -> None:
+        """Keep it in place of the channel's earlier one."""
 
-    async def list_stream_keys(
-        self, scope: Scope, channel_id: str, /, *, limit: int, after: Position | None
-    ) -> list[StreamKeyRecord]:
-        """At most `limit` stream keys behind `after`, by creation time, then id."""
-
-    async def count_stream_keys(self, scope: Scope, channel_id: str, /) -> int:
-        """How many stream keys the channel has."""
-
-    async def delete_stream_key(self, scope: Scope, id: str, /) -> bool:  # noqa: A002
-        """Remove a stream key; False when there is none."""
+    async def ad_break(self, channel_id: str, /) -> AdBreakRecord | None:
+        """The last break that was asked for on a channel."""
 
     async def access_key(self, id: str, /) -> AccessKeyRecord | None:  # noqa: A002
         """The access key of that id."""
@@ -137,32 +140,68 @@ class Call(Struct, frozen=True, kw_only=True):
     settings: ApiSettings
     endpoints: Endpoints
     tokens: PageTokens
+    rates: Rates
     store: Work
     control: Control
 
-    def own_id(self, arn: str) -> str | None:
-        """The id in an ARN; None when the ARN is of another account or region."""
-        parsed = parse_arn(arn)
-        if parsed is None or Scope(parsed.account, parsed.region) != self.scope:
-            return None
-        return parsed.id
-
-    def own_ids(self, arns: Sequence[str]) -> list[str]:
-        """The ids in those ARNs that are of the caller's scope."""
-        return [id_ for arn in arns if (id_ := self.own_id(arn)) is not None]
-
-    async def channel(self, arn: str) -> ChannelRecord:
-        """The channel of that ARN.
+    async def find(self, kind: type[RecordT], arn: str) -> RecordT:
+        """The resource of that ARN.
 
         Raises:
             ResourceNotFoundError: it does not exist, or in another scope: whoever asks
                 cannot tell which.
         """
-        id_ = self.own_id(arn)
-        record = None if id_ is None else await self.store.channel(self.scope, id_)
-        if record is None:
+        record = await self.store.resource(self.scope, arn)
+        if not isinstance(record, kind):
             raise ResourceNotFoundError(arn=arn)
         return record
+
+    async def find_all(self, kind: type[RecordT], arns: Sequence[str]) -> list[RecordT]:
+        """Those of the ARNs that exist in the caller's scope, each once, in their order."""
+        parsed = [arn for each in arns if (arn := parse_arn(each))]
+        own = [arn.id for arn in parsed if Scope(arn.account, arn.region) == self.scope]
+        return await self.store.get_many(kind, self.scope, own)
+
+    async def page(
+        self, kind: type[RecordT], *, next_token: str, max_results: int, **equal: str
+    ) -> tuple[list[RecordT], str | UnsetType]:
+        """One page of a list, oldest first, and the token of the next page, if there is one.
+
+        Raises:
+            ValidationError: the token is not one of this list.
+        """
+        list_id = self.list_id(*(text for pair in equal.items() for text in pair))
+        records = await self.store.page(
+            kind,
+            self.scope,
+            limit=max_results + 1,
+            after=self.tokens.read(next_token, list_id),
+            **equal,
+        )
+        page, last = cut(records, max_results, lambda one: Position(one.created_at_ms, one.id))
+        return page, self.tokens.write(last, list_id) if last else UNSET
+
+    async def within_quota(self, kind: type[ResourceRecord], **equal: str) -> None:
+        """Refuse one more resource of that kind where there are as many as there may be.
+
+        Holds until the transaction commits, because writers come one at a time.
+
+        Raises:
+            QuotaExceededError: it names the quota.
+        """
+        quota = self.settings.quotas.of(kind.resource_type)
+        if await self.store.count(kind, self.scope, **equal) >= quota.limit:
+            raise QuotaExceededError(kind=quota.unit, limit=quota.limit)
+
+    def within_rate(self, per_s: int, *, resource: str) -> None:
+        """Take one of the calls that this operation may do to that resource in a second.
+
+        Raises:
+            ThrottlingError: there were as many already.
+        """
+        key = (self.operation, self.scope.account, self.scope.region, resource)
+        if not self.rates.allow(key, per_s=per_s, now_ms=self.now_ms):
+            raise ThrottlingError(operation=self.operation, rate=per_s, resource=resource)
 
     def list_id(self, *filters: str) -> tuple[str, ...]:
         """What names the list that this call asks for; page tokens are bound to it."""
@@ -174,22 +213,30 @@ ResponseT = TypeVar("ResponseT", bound=Shape | None)
 Handler = Callable[[Call, RequestT], Awaitable[ResponseT]]
 
 
-class Operation(Struct, frozen=True, kw_only=True):
+class Operation(Routed, frozen=True, kw_only=True):
     """One operation: its route, its shapes, its function."""
 
     name: str
-    method: str
-    path: str
     writes: bool  # needs a writing transaction
     status: HTTPStatus  # of success
+    resources: Resources  # the ARNs that a call acts on
     decoder: RequestDecoder[Any]
     handler: Handler[Any, Any]
 
+    def decode(self, request: Request) -> Shape:
+        """The request's shape, from its body, path and query.
+
+        Raises:
+            ValidationError: it names the first member that is wrong.
+        """
+        shape: Shape = self.decoder.decode(request.body, self.route.members(request))
+        return shape
+
 
 def operation(
-    name: str, *, writes: bool = False
+    name: str, *, on: Resources, writes: bool = False, route: Route | None = None
 ) -> Callable[[Handler[RequestT, ResponseT]], Operation]:
-    """Make a handler the operation `POST /<name>`.
+    """Make a handler the operation of that name, at `POST /<name>` or at its own route.
 
     The request's shape is the annotation of the handler's second argument. A handler
     that returns None is answered with 204, any other with 200.
@@ -201,10 +248,10 @@ def operation(
         has_answer = signature.return_annotation not in {None, NoneType}
         return Operation(
             name=name,
-            method="POST",
-            path=f"/{name}",
+            route=route or Route("POST", f"/{name}"),
             writes=writes,
             status=HTTPStatus.OK if has_answer else HTTPStatus.NO_CONTENT,
+            resources=on,
             decoder=RequestDecoder(name, request),
             handler=handler,
         )

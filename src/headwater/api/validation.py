@@ -8,6 +8,8 @@ and say what is allowed; they never repeat the value, which may be a secret.
 
 import json
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -20,6 +22,7 @@ from headwater.shapes.wire import Shape
 ShapeT = TypeVar("ShapeT", bound=Shape)
 
 RESERVED_TAG_PREFIX = "aws:"
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
 # How msgspec ends its texts, e.g. "... - at `$.arns[1]`" or "... - at `key` in `$.tags`".
 _AT = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`\Z")
@@ -34,14 +37,16 @@ class RequestDecoder(Generic[ShapeT]):
         self.shape = shape
         self._operation = operation
 
-    def decode(self, body: bytes) -> ShapeT:
+    def decode(self, body: bytes, elsewhere: Mapping[str, object] = NOTHING) -> ShapeT:
         """The request, every bound checked.
+
+        `elsewhere` holds the members that are not in the body, by the wire's names.
 
         Raises:
             ValidationError: it names the first member that is wrong.
         """
         try:
-            return msgspec.convert(_parse(body or b"{}"), self.shape)
+            return msgspec.convert(_with(_parse(body or b"{}"), elsewhere), self.shape)
         except msgspec.ValidationError as error:
             raise ValidationError(self._explain(str(error))) from None
         except RecursionError:
@@ -105,6 +110,11 @@ def _parse(body: bytes) -> object:
     tree = json.loads(body.decode(), object_pairs_hook=_members, parse_constant=_no_constant)
     msgspec.json.decode(body)  # the stricter reader: refuses half a surrogate pair, say
     return tree
+
+
+def _with(body: object, elsewhere: Mapping[str, object]) -> object:
+    """The body's object with the members from elsewhere; anything else as it is."""
+    return {**body, **elsewhere} if isinstance(body, dict) else body
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

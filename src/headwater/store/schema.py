@@ -28,7 +28,7 @@ from sqlalchemy import (
 from headwater.store.engine import Database, migration, refusal
 from headwater.store.tables import metadata, schema_compat
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The number of the last file in `migrations/versions`."""
 OLDEST_COMPATIBLE = 1
 """What the migrations leave in `schema_compat`."""

@@ -7,7 +7,10 @@ Every listing has an index with its own columns in its own order, so that a page
 and never sorted. Ids are unique over all scopes: media URLs name a channel by id alone.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from hashlib import sha256
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -26,9 +29,20 @@ from sqlalchemy import (
 )
 
 from headwater.core.secret import Secret
+from headwater.store.records import (
+    AdConfigurationRecord,
+    ChannelRecord,
+    FailoverSlateConfigurationRecord,
+    PlaybackKeyPairRecord,
+    PlaybackRestrictionPolicyRecord,
+    RecordingConfigurationRecord,
+    ResourceRecord,
+    StreamKeyRecord,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.engine.default import DefaultExecutionContext
 
 # Names of constraints are the same in both databases, so that a migration can name them.
 metadata = MetaData(
@@ -59,12 +73,33 @@ class SecretText(TypeDecorator[Secret]):
         return None if value is None else Secret(value)
 
 
-channels = Table(
+def digest(value: Secret) -> bytes:
+    """What a secret is looked up by: its SHA-256."""
+    return sha256(value.reveal().encode()).digest()
+
+
+def _digest_of_value(context: "DefaultExecutionContext") -> bytes:
+    """The column of that name, of the row that is being inserted."""
+    parameters: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return digest(parameters["value"])
+
+
+def _resource_table(name: str, *columns: Column[Any] | UniqueConstraint) -> Table:
+    """A table with what every kind of resource has."""
+    return Table(
+        name,
+        metadata,
+        Column("id", String, primary_key=True),
+        Column("region", String, nullable=False),
+        Column("account", String, nullable=False),
+        *columns,
+        Column("tags", JSON, nullable=False),
+        Column("created_at_ms", BigInteger, nullable=False),
+    )
+
+
+channels = _resource_table(
     "channels",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("region", String, nullable=False),
-    Column("account", String, nullable=False),
     Column("name", String, nullable=False),
     Column("latency_mode", String, nullable=False),
     Column("type", String, nullable=False),
@@ -80,8 +115,6 @@ channels = Table(
     Column("multitrack_policy", String, nullable=False),
     Column("multitrack_maximum_resolution", String, nullable=False),
     Column("srt_passphrase", SecretText, nullable=False),
-    Column("tags", JSON, nullable=False),
-    Column("created_at_ms", BigInteger, nullable=False),
 )
 CHANNEL_FILTERS = (
     "name",
@@ -92,29 +125,100 @@ CHANNEL_FILTERS = (
 )
 """The columns that a listing of channels can be narrowed by; each has its index."""
 
-Index("ix_channels_order", *channels.c["account", "region", "created_at_ms", "id"])
 for _column in CHANNEL_FILTERS:
     Index(
         f"ix_channels_{_column}",
         *channels.c["account", "region", _column, "created_at_ms", "id"],
     )
 
-stream_keys = Table(
+stream_keys = _resource_table(
     "stream_keys",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("region", String, nullable=False),
-    Column("account", String, nullable=False),
     Column("channel_id", ForeignKey(channels.c.id, ondelete="CASCADE"), nullable=False),
     Column("value", SecretText, nullable=False),
-    # What a publisher sends is looked up by its SHA-256: how long the search takes then
+    # What a publisher sends is looked up by its digest: how long the search takes then
     # says nothing about the value, and no error text of a database can hold the value.
-    Column("value_digest", LargeBinary, nullable=False),
-    Column("tags", JSON, nullable=False),
-    Column("created_at_ms", BigInteger, nullable=False),
+    Column("value_digest", LargeBinary, nullable=False, default=_digest_of_value),
     UniqueConstraint("value_digest"),
 )
 Index("ix_stream_keys_order", *stream_keys.c["channel_id", "created_at_ms", "id"])
+
+playback_key_pairs = _resource_table(
+    "playback_key_pairs",
+    Column("name", String, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    UniqueConstraint("account", "region", "fingerprint"),
+)
+
+recording_configurations = _resource_table(
+    "recording_configurations",
+    Column("name", String, nullable=False),
+    Column("bucket_name", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("recording_reconnect_window_seconds", Integer, nullable=False),
+    Column("thumbnail_configuration", JSON, nullable=False),
+    Column("rendition_configuration", JSON, nullable=False),
+)
+
+playback_restriction_policies = _resource_table(
+    "playback_restriction_policies",
+    Column("name", String, nullable=False),
+    Column("allowed_countries", JSON, nullable=False),
+    Column("allowed_origins", JSON, nullable=False),
+    Column("enable_strict_origin_enforcement", Boolean, nullable=False),
+)
+
+ad_configurations = _resource_table(
+    "ad_configurations",
+    Column("name", String, nullable=False),
+    Column("media_tailor_playback_configuration_arns", JSON, nullable=False),
+    Column("post_roll_enabled", Boolean, nullable=False),
+    Column("post_roll_duration_seconds", Integer, nullable=False),
+)
+
+failover_slate_configurations = _resource_table(
+    "failover_slate_configurations",
+    Column("name", String, nullable=False),
+    Column("activation_threshold_seconds", Integer, nullable=False),
+    Column("min_slate_display_seconds", Integer, nullable=False),
+    Column("max_slate_display_seconds", Integer, nullable=False),
+    Column("state", String, nullable=False),
+)
+
+RESOURCE_TABLES: Mapping[type[ResourceRecord], Table] = MappingProxyType(
+    {
+        ChannelRecord: channels,
+        StreamKeyRecord: stream_keys,
+        PlaybackKeyPairRecord: playback_key_pairs,
+        RecordingConfigurationRecord: recording_configurations,
+        PlaybackRestrictionPolicyRecord: playback_restriction_policies,
+        AdConfigurationRecord: ad_configurations,
+        FailoverSlateConfigurationRecord: failover_slate_configurations,
+    }
+)
+"""Where the records of each kind are kept."""
+
+for _table in set(RESOURCE_TABLES.values()) - {stream_keys}:
+    Index(f"ix_{_table.name}_order", *_table.c["account", "region", "created_at_ms", "id"])
+
+viewer_session_revocations = Table(
+    "viewer_session_revocations",
+    metadata,
+    Column("channel_id", ForeignKey(channels.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("viewer_id", String, primary_key=True),
+    Column("versions_up_to", BigInteger, nullable=False),
+    Column("revoked_at_ms", BigInteger, nullable=False),
+)
+
+# One row for each channel: a new break may begin only when the last one is over.
+ad_breaks = Table(
+    "ad_breaks",
+    metadata,
+    Column("channel_id", ForeignKey(channels.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("id", String, nullable=False),
+    Column("target_start_ms", BigInteger, nullable=False),
+    Column("duration_seconds", Integer, nullable=False),
+)
 
 access_keys = Table(
     "access_keys",

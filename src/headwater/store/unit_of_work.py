@@ -1,21 +1,30 @@
 """UnitOfWork: what can be asked of the rows within one transaction.
 
+Resources of all seven kinds are asked for in the same words, with the kind's record type.
 Only portable SQL (row values, IN, keyset paging): the same statements run on SQLite
 and PostgreSQL. Paging is by position, not by offset, so that inserts and deletes
 between two pages neither repeat nor skip a record that was there all along.
+
+A statement is built once and kept: building one takes longer than running it. They differ
+by kind and by the names of filters only, never by what a caller sends, so they are few.
 """
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
-from typing import Any
+from functools import cache
+from typing import Any, Protocol, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import (
     ColumnElement,
+    CursorResult,
+    Delete,
     Executable,
     Select,
     Table,
+    Update,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -23,22 +32,43 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from headwater.core.arn import parse_arn
 from headwater.core.secret import Secret
 from headwater.store.records import (
     AccessKeyRecord,
+    AdBreakRecord,
     ChannelRecord,
     Position,
+    ResourceRecord,
     Scope,
     StreamKeyRecord,
+    ViewerSessionRevocation,
 )
-from headwater.store.tables import access_keys, channels, settings, stream_keys
+from headwater.store.tables import (
+    RESOURCE_TABLES,
+    access_keys,
+    ad_breaks,
+    digest,
+    settings,
+    stream_keys,
+    viewer_session_revocations,
+)
 
-_ALL_CHANNELS = select(channels)
-_ALL_STREAM_KEYS = select(*stream_keys.c[StreamKeyRecord.__struct_fields__])
-_ALL_ACCESS_KEYS = select(access_keys)
+RecordT = TypeVar("RecordT", bound=ResourceRecord)
+
+_KINDS = {str(kind.resource_type): kind for kind in RESOURCE_TABLES}
 _UNCHANGING = ("id", "region", "account", "created_at_ms")
+_ALL_ACCESS_KEYS = select(access_keys)
+
+
+class Connection(Protocol):
+    """What both databases' connections have in common."""
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
+    ) -> CursorResult[Any]:
+        """Run a statement."""
 
 
 class UnitOfWork:
@@ -47,123 +77,111 @@ class UnitOfWork:
     A record that is missing and one of a foreign scope look the same: None or False.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def insert_channel(self, channel: ChannelRecord, key: StreamKeyRecord) -> None:
-        """Add a channel and its first stream key."""
-        await self._connection.execute(insert(channels).values(asdict(channel)))
-        await self.insert_stream_key(key)
+    # Resources of every kind.
 
-    async def channel(self, scope: Scope, channel_id: str) -> ChannelRecord | None:
-        """The channel of that id, if it is in the scope."""
-        query = _ALL_CHANNELS.where(_within(channels, scope), channels.c.id == channel_id)
-        row = await self._row(query)
-        return ChannelRecord(**row) if row else None
+    async def insert(self, record: ResourceRecord) -> None:
+        """Add a resource. A stream key's channel must exist, in the same scope."""
+        await self._connection.execute(insert(RESOURCE_TABLES[type(record)]), asdict(record))
 
-    async def channel_by_id(self, channel_id: str) -> ChannelRecord | None:
-        """The channel of that id in any scope: media URLs and publishers name no scope."""
-        row = await self._row(_ALL_CHANNELS.where(channels.c.id == channel_id))
-        return ChannelRecord(**row) if row else None
+    async def get(self, kind: type[RecordT], scope: Scope, id: str) -> RecordT | None:  # noqa: A002
+        """The resource of that id, if it is in the scope."""
+        return await self._one(kind, _by_id(kind), {**asdict(scope), "id": id})
 
-    async def channels(self, scope: Scope, ids: Sequence[str]) -> list[ChannelRecord]:
-        """Those channels that exist in the scope, each once, in the order of `ids`."""
-        query = _ALL_CHANNELS.where(_within(channels, scope), channels.c.id.in_(ids))
-        found = {row["id"]: ChannelRecord(**row) for row in await self._rows(query)}
+    async def resource(self, scope: Scope, arn: str) -> ResourceRecord | None:
+        """The resource of that ARN, of whatever kind, if it is in the scope."""
+        parsed = parse_arn(arn)
+        if parsed is None or Scope(parsed.account, parsed.region) != scope:
+            return None
+        kind = _KINDS.get(parsed.type)
+        return await self.get(kind, scope, parsed.id) if kind else None
+
+    async def get_many(
+        self, kind: type[RecordT], scope: Scope, ids: Sequence[str]
+    ) -> list[RecordT]:
+        """Those that exist in the scope, each once, in the order of `ids`."""
+        rows = await self._all(kind, _by_ids(kind), {**asdict(scope), "ids": list(ids)})
+        found = {record.id: record for record in rows}
         return [found[each] for each in dict.fromkeys(ids) if each in found]
 
-    async def list_channels(
+    async def page(
         self,
+        kind: type[RecordT],
         scope: Scope,
+        /,
         *,
         limit: int,
         after: Position | None,
-        name: str | None = None,
-        recording_configuration_arn: str | None = None,
-        playback_restriction_policy_arn: str | None = None,
-        ad_configuration_arn: str | None = None,
-        failover_slate_configuration_arn: str | None = None,
-    ) -> list[ChannelRecord]:
-        """At most `limit` channels behind `after`, ordered by `created_at_ms` and `id`.
+        **equal: str,
+    ) -> list[RecordT]:
+        """At most `limit` behind `after`, ordered by `created_at_ms` and `id`.
 
-        Every filter that is not None must match exactly.
+        Each of `equal` names a column that must hold just that value.
         """
-        filters = {
-            "name": name,
-            "recording_configuration_arn": recording_configuration_arn,
-            "playback_restriction_policy_arn": playback_restriction_policy_arn,
-            "ad_configuration_arn": ad_configuration_arn,
-            "failover_slate_configuration_arn": failover_slate_configuration_arn,
-        }
-        wanted = [channels.c[key] == value for key, value in filters.items() if value is not None]
-        query = _ALL_CHANNELS.where(_within(channels, scope), *wanted)
-        return [ChannelRecord(**row) for row in await self._rows(_page(query, limit, after))]
+        query = _page(kind, tuple(equal), continued=after is not None)
+        behind = {f"after_{name}": value for name, value in asdict(after).items()} if after else {}
+        return await self._all(kind, query, {**asdict(scope), "limit": limit, **behind, **equal})
 
-    async def update_channel(self, channel: ChannelRecord) -> bool:
+    async def update(self, record: ResourceRecord) -> bool:
         """Replace all but id, scope and creation time; False when there is none."""
-        values = {key: value for key, value in asdict(channel).items() if key not in _UNCHANGING}
-        within = _within(channels, Scope(channel.account, channel.region))
-        statement = update(channels).where(within, channels.c.id == channel.id).values(values)
-        return await self._changes(statement)
+        values = asdict(record)
+        own = {f"own_{name}": values[name] for name in ("id", "account", "region")}
+        changing = {name: value for name, value in values.items() if name not in _UNCHANGING}
+        return await self._changes(_update(type(record)), {**own, **changing})
 
-    async def delete_channel(self, scope: Scope, channel_id: str) -> bool:
-        """Remove a channel and, by their foreign key, its stream keys; False: no such one."""
-        within = _within(channels, scope)
-        return await self._changes(delete(channels).where(within, channels.c.id == channel_id))
+    async def delete(self, kind: type[ResourceRecord], scope: Scope, id: str) -> bool:  # noqa: A002
+        """Remove one, with the stream keys if it is a channel; False: no such one."""
+        return await self._changes(_delete(kind), {**asdict(scope), "id": id})
 
-    async def count_channels(self, scope: Scope) -> int:
-        """How many channels the scope has."""
-        return await self._count(channels, _within(channels, scope))
-
-    async def insert_stream_key(self, key: StreamKeyRecord) -> None:
-        """Add a stream key to a channel that exists, in the scope of the channel."""
-        values = asdict(key) | {"value_digest": _digest(key.value)}
-        await self._connection.execute(insert(stream_keys).values(values))
-
-    async def stream_key(self, scope: Scope, key_id: str) -> StreamKeyRecord | None:
-        """The stream key of that id, if it is in the scope."""
-        query = _ALL_STREAM_KEYS.where(_within(stream_keys, scope), stream_keys.c.id == key_id)
-        row = await self._row(query)
-        return StreamKeyRecord(**row) if row else None
-
-    async def stream_keys(self, scope: Scope, ids: Sequence[str]) -> list[StreamKeyRecord]:
-        """Those stream keys that exist in the scope, each once, in the order of `ids`."""
-        query = _ALL_STREAM_KEYS.where(_within(stream_keys, scope), stream_keys.c.id.in_(ids))
-        found = {row["id"]: StreamKeyRecord(**row) for row in await self._rows(query)}
-        return [found[each] for each in dict.fromkeys(ids) if each in found]
-
-    async def list_stream_keys(
-        self, scope: Scope, channel_id: str, *, limit: int, after: Position | None
-    ) -> list[StreamKeyRecord]:
-        """At most `limit` keys of a channel, behind `after`, by `created_at_ms` and `id`."""
-        query = _ALL_STREAM_KEYS.where(
-            _within(stream_keys, scope), stream_keys.c.channel_id == channel_id
+    async def count(self, kind: type[ResourceRecord], scope: Scope, /, **equal: str) -> int:
+        """How many the scope has whose columns hold just those values."""
+        result = await self._connection.execute(
+            _count(kind, tuple(equal)), {**asdict(scope), **equal}
         )
-        return [StreamKeyRecord(**row) for row in await self._rows(_page(query, limit, after))]
+        return int(result.scalar_one())
 
-    async def count_stream_keys(self, scope: Scope, channel_id: str) -> int:
-        """How many stream keys a channel of the scope has."""
-        return await self._count(
-            stream_keys,
-            and_(_within(stream_keys, scope), stream_keys.c.channel_id == channel_id),
-        )
+    # What publishers and viewers ask; they name no scope.
 
-    async def delete_stream_key(self, scope: Scope, key_id: str) -> bool:
-        """Remove a stream key; False when the scope has none of that id."""
-        within = _within(stream_keys, scope)
-        return await self._changes(delete(stream_keys).where(within, stream_keys.c.id == key_id))
+    async def channel_by_id(self, channel_id: str) -> ChannelRecord | None:
+        """The channel of that id in any scope."""
+        return await self._one(ChannelRecord, _anywhere(ChannelRecord), {"id": channel_id})
 
     async def stream_key_by_value(self, value: Secret) -> StreamKeyRecord | None:
         """The stream key, of any scope, that a publisher presents.
 
         Only digests are compared, so the time it takes tells nothing of the value.
         """
-        row = await self._row(_ALL_STREAM_KEYS.where(stream_keys.c.value_digest == _digest(value)))
-        return StreamKeyRecord(**row) if row else None
+        return await self._one(StreamKeyRecord, _BY_DIGEST, {"digest": digest(value)})
+
+    # What is known of a channel's viewers and ads. The channel must exist.
+
+    async def put_revocation(self, revocation: ViewerSessionRevocation) -> None:
+        """Keep it in place of an earlier one of the same viewer and channel."""
+        await self._put(viewer_session_revocations, ("channel_id", "viewer_id"), revocation)
+
+    async def revocation(self, channel_id: str, viewer_id: str) -> ViewerSessionRevocation | None:
+        """What is revoked of a viewer on a channel."""
+        table = viewer_session_revocations
+        query = select(table).where(
+            table.c.channel_id == channel_id, table.c.viewer_id == viewer_id
+        )
+        row = await self._row(query)
+        return ViewerSessionRevocation(**row) if row else None
+
+    async def put_ad_break(self, ad_break: AdBreakRecord) -> None:
+        """Keep it in place of the channel's earlier one."""
+        await self._put(ad_breaks, ("channel_id",), ad_break)
+
+    async def ad_break(self, channel_id: str) -> AdBreakRecord | None:
+        """The last break that was asked for on a channel."""
+        row = await self._row(select(ad_breaks).where(ad_breaks.c.channel_id == channel_id))
+        return AdBreakRecord(**row) if row else None
 
     async def insert_access_key(self, key: AccessKeyRecord) -> None:
         """Add an access key."""
-        await self._connection.execute(insert(access_keys).values(asdict(key)))
+        await self._connection.execute(insert(access_keys), asdict(key))
 
     async def access_key(self, key_id: str) -> AccessKeyRecord | None:
         """The access key of that id, of any account: a request names no other."""
@@ -188,38 +206,105 @@ class UnitOfWork:
 
     async def put_setting(self, name: str, value: bytes) -> None:
         """Keep a value under that name, in place of what was there."""
-        # Update, then insert: portable, and atomic because writers come one at a time.
-        replace = update(settings).where(settings.c.name == name).values(value=value)
-        if not await self._changes(replace):
-            await self._connection.execute(insert(settings).values(name=name, value=value))
+        await self._put(settings, ("name",), _Setting(name, value))
 
-    async def _row(self, query: Select[Any]) -> Mapping[str, Any] | None:
+    async def _put(self, table: Table, key: tuple[str, ...], record: Struct) -> None:
+        # Update, then insert: portable, and atomic because writers come one at a time.
+        values = asdict(record)
+        same = [table.c[name] == values[name] for name in key]
+        changing = {name: value for name, value in values.items() if name not in key}
+        if not await self._changes(update(table).where(*same).values(changing)):
+            await self._connection.execute(insert(table), values)
+
+    async def _one(
+        self, kind: type[RecordT], query: Select[Any], parameters: Mapping[str, Any]
+    ) -> RecordT | None:
+        records = await self._all(kind, query, parameters)
+        return records[0] if records else None
+
+    async def _all(
+        self, kind: type[RecordT], query: Select[Any], parameters: Mapping[str, Any]
+    ) -> list[RecordT]:
+        return [kind(**row) for row in await self._rows(query, parameters)]
+
+    async def _row(self, query: Select[Any]) -> Mapping[Any, Any] | None:
         rows = await self._rows(query)
         return rows[0] if rows else None
 
-    async def _rows(self, query: Select[Any]) -> Sequence[Mapping[str, Any]]:
-        result = await self._connection.execute(query)
-        rows: Sequence[Mapping[str, Any]] = result.mappings().all()
-        return rows
+    async def _rows(
+        self, query: Select[Any], parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Mapping[Any, Any]]:
+        return (await self._connection.execute(query, parameters)).mappings().all()
 
-    async def _count(self, table: Table, condition: ColumnElement[bool]) -> int:
-        query = select(func.count()).select_from(table).where(condition)
-        return (await self._connection.execute(query)).scalar_one()
-
-    async def _changes(self, statement: Executable) -> bool:
-        return (await self._connection.execute(statement)).rowcount > 0
+    async def _changes(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> bool:
+        return (await self._connection.execute(statement, parameters)).rowcount > 0
 
 
-def _within(table: Table, scope: Scope) -> ColumnElement[bool]:
-    return and_(table.c.account == scope.account, table.c.region == scope.region)
+class _Setting(Struct, frozen=True):
+    name: str
+    value: bytes
 
 
-def _page(query: Select[Any], limit: int, after: Position | None) -> Select[Any]:
-    order = query.selected_columns["created_at_ms", "id"]
-    if after:
-        query = query.where(tuple_(*order) > (after.created_at_ms, after.id))
-    return query.order_by(*order).limit(limit)
+@cache
+def _anywhere(kind: type[ResourceRecord]) -> Select[Any]:
+    table = RESOURCE_TABLES[kind]
+    return select(*table.c[kind.__struct_fields__]).where(table.c.id == bindparam("id"))
 
 
-def _digest(value: Secret) -> bytes:
-    return sha256(value.reveal().encode()).digest()
+@cache
+def _by_id(kind: type[ResourceRecord]) -> Select[Any]:
+    return _anywhere(kind).where(_within(kind))
+
+
+@cache
+def _by_ids(kind: type[ResourceRecord]) -> Select[Any]:
+    table = RESOURCE_TABLES[kind]
+    listed = table.c.id.in_(bindparam("ids", expanding=True))
+    return select(*table.c[kind.__struct_fields__]).where(_within(kind), listed)
+
+
+@cache
+def _page(kind: type[ResourceRecord], equal: tuple[str, ...], *, continued: bool) -> Select[Any]:
+    table = RESOURCE_TABLES[kind]
+    order = tuple_(table.c.created_at_ms, table.c.id)
+    query = select(*table.c[kind.__struct_fields__]).where(_within(kind), *_equal(kind, equal))
+    if continued:
+        query = query.where(order > tuple_(bindparam("after_created_at_ms"), bindparam("after_id")))
+    return query.order_by(table.c.created_at_ms, table.c.id).limit(bindparam("limit"))
+
+
+@cache
+def _count(kind: type[ResourceRecord], equal: tuple[str, ...]) -> Select[Any]:
+    table = RESOURCE_TABLES[kind]
+    return select(func.count()).select_from(table).where(_within(kind), *_equal(kind, equal))
+
+
+@cache
+def _update(kind: type[ResourceRecord]) -> Update:
+    table = RESOURCE_TABLES[kind]
+    own = [table.c[name] == bindparam(f"own_{name}") for name in ("id", "account", "region")]
+    changing = [name for name in kind.__struct_fields__ if name not in _UNCHANGING]
+    return update(table).where(*own).values({name: bindparam(name) for name in changing})
+
+
+@cache
+def _delete(kind: type[ResourceRecord]) -> Delete:
+    table = RESOURCE_TABLES[kind]
+    return delete(table).where(_within(kind), table.c.id == bindparam("id"))
+
+
+def _within(kind: type[ResourceRecord]) -> ColumnElement[bool]:
+    table = RESOURCE_TABLES[kind]
+    return and_(table.c.account == bindparam("account"), table.c.region == bindparam("region"))
+
+
+def _equal(kind: type[ResourceRecord], names: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    table = RESOURCE_TABLES[kind]
+    return [table.c[name] == bindparam(name) for name in names]
+
+
+_BY_DIGEST = select(*stream_keys.c[StreamKeyRecord.__struct_fields__]).where(
+    stream_keys.c.value_digest == bindparam("digest")
+)

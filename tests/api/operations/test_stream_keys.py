@@ -111,7 +111,8 @@ def test_a_token_of_another_channel_is_refused(ivs, service, created):
     other = ivs.create_channel()["channel"]["arn"]
     # The quota leaves no second page, so the token is made as one would be.
     token = service.api._tokens.write(
-        Position(0, "a"), ("ListStreamKeys", "123456789012", "eu-west-1", other)
+        Position(0, "a"),
+        ("ListStreamKeys", "123456789012", "eu-west-1", "channel_id", other.split("/")[1]),
     )
 
     assert len(ivs.list_stream_keys(channelArn=other, nextToken=token)["streamKeys"]) == 1

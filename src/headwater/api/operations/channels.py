@@ -13,14 +13,13 @@ from msgspec.structs import fields, replace
 from headwater.api.endpoints import Endpoints
 from headwater.api.errors import (
     ConflictError,
-    QuotaExceededError,
     ResourceNotFoundError,
     ValidationError,
 )
 from headwater.api.operation import Call, operation
 from headwater.api.operations.batch import batch_errors
 from headwater.api.operations.stream_keys import new_stream_key, stream_key_shape
-from headwater.api.pagination import cut
+from headwater.api.resources import any_of, member, members
 from headwater.api.validation import check_tags
 from headwater.core import ids
 from headwater.shapes.channels import (
@@ -41,7 +40,7 @@ from headwater.shapes.channels import (
     UpdateChannelResponse,
 )
 from headwater.shapes.wire import shaped
-from headwater.store.records import ChannelRecord, Position
+from headwater.store.records import ChannelRecord
 
 _ATTACHMENTS = (
     "recording_configuration_arn",
@@ -54,7 +53,7 @@ _ADVANCED = ("ADVANCED_SD", "ADVANCED_HD")
 _DEFAULT_PRESET = "HIGHER_BANDWIDTH_DELIVERY"
 
 
-@operation("CreateChannel", writes=True)
+@operation("CreateChannel", on=any_of("channel", "stream-key"), writes=True)
 async def create_channel(call: Call, req: CreateChannelRequest) -> CreateChannelResponse:
     """Create a channel and its first stream key, or neither. The tags are the channel's."""
     check_tags(call.operation, req.tags)
@@ -68,35 +67,34 @@ async def create_channel(call: Call, req: CreateChannelRequest) -> CreateChannel
         preset=_preset(call, req.type, req.preset, current=""),
         **_multitrack(call, req.multitrack_input_configuration),
     )
-    _check(call, record, attached=_attached(req))
-    if await call.store.count_channels(call.scope) >= call.settings.channels:
-        raise QuotaExceededError(kind="channels", limit=call.settings.channels)
-
+    await _check(call, record, attached=_attached(req))
+    await call.within_quota(ChannelRecord)
     key = new_stream_key(call, channel_id=record.id, tags={})
-    await call.store.insert_channel(record, key)
+    await call.store.insert(record)
+    await call.store.insert(key)
     return CreateChannelResponse(
         channel=channel_shape(record, call.endpoints), stream_key=stream_key_shape(key)
     )
 
 
-@operation("GetChannel")
+@operation("GetChannel", on=member("arn"))
 async def get_channel(call: Call, req: GetChannelRequest) -> GetChannelResponse:
     """One channel."""
-    record = await call.channel(req.arn)
+    record = await call.find(ChannelRecord, req.arn)
     return GetChannelResponse(channel=channel_shape(record, call.endpoints))
 
 
-@operation("BatchGetChannel")
+@operation("BatchGetChannel", on=members("arns"))
 async def batch_get_channel(call: Call, req: BatchGetChannelRequest) -> BatchGetChannelResponse:
     """Up to 50 channels at once, each once; those that are missing are errors in a 200."""
-    records = await call.store.channels(call.scope, call.own_ids(req.arns))
+    records = await call.find_all(ChannelRecord, req.arns)
     return BatchGetChannelResponse(
         channels=[channel_shape(record, call.endpoints) for record in records],
         errors=batch_errors(req.arns, (record.arn for record in records)),
     )
 
 
-@operation("ListChannels")
+@operation("ListChannels", on=any_of("channel"))
 async def list_channels(call: Call, req: ListChannelsRequest) -> ListChannelsResponse:
     """One page of the channels that match the one filter, if any."""
     sent = {
@@ -107,24 +105,21 @@ async def list_channels(call: Call, req: ListChannelsRequest) -> ListChannelsRes
     if len(sent) > 1:
         names = ", ".join(name for name, _ in sent.values())
         raise ConflictError(f"{call.operation} takes one filter at a time, not {names}")
-    list_id = call.list_id(*(text for pair in sent.values() for text in pair))
-    records = await call.store.list_channels(
-        call.scope,
-        limit=req.max_results + 1,
-        after=call.tokens.read(req.next_token, list_id),
+    page, next_token = await call.page(
+        ChannelRecord,
+        next_token=req.next_token,
+        max_results=req.max_results,
         **{name.removeprefix(_FILTER): value for name, (_, value) in sent.items()},
     )
-    page, last = cut(records, req.max_results, lambda one: Position(one.created_at_ms, one.id))
     return ListChannelsResponse(
-        channels=[shaped(ChannelSummary, record) for record in page],
-        next_token=call.tokens.write(last, list_id) if last else UNSET,
+        channels=[shaped(ChannelSummary, record) for record in page], next_token=next_token
     )
 
 
-@operation("UpdateChannel", writes=True)
+@operation("UpdateChannel", on=member("arn"), writes=True)
 async def update_channel(call: Call, req: UpdateChannelRequest) -> UpdateChannelResponse:
     """Change what was sent and keep the rest; refused while an encoder is connected."""
-    before = await call.channel(req.arn)
+    before = await call.find(ChannelRecord, req.arn)
     type_ = before.type if req.type is UNSET else req.type
     record = replace(
         before,
@@ -132,20 +127,20 @@ async def update_channel(call: Call, req: UpdateChannelRequest) -> UpdateChannel
         preset=_preset(call, type_, req.preset, current=before.preset),
         **_multitrack(call, req.multitrack_input_configuration),
     )
-    _check(call, record, attached=_attached(req))
+    await _check(call, record, attached=_attached(req))
     if call.control.is_publishing(record.arn):
         raise ConflictError(f"Channel: {record.arn} is live; stop its stream first")
-    await call.store.update_channel(record)
+    await call.store.update(record)
     return UpdateChannelResponse(channel=channel_shape(record, call.endpoints))
 
 
-@operation("DeleteChannel", writes=True)
+@operation("DeleteChannel", on=member("arn"), writes=True)
 async def delete_channel(call: Call, req: DeleteChannelRequest) -> None:
     """Delete a channel and its stream keys; refused while the channel is live."""
-    record = await call.channel(req.arn)
+    record = await call.find(ChannelRecord, req.arn)
     if call.control.live_stream(record.arn) is not None:
         raise ConflictError(f"Channel: {record.arn} is live; stop its stream first")
-    await call.store.delete_channel(call.scope, record.id)
+    await call.store.delete(ChannelRecord, call.scope, record.id)
     # An encoder that is connected and not live yet must not go live on no channel.
     call.control.stop_stream(record.arn)
 
@@ -217,7 +212,7 @@ def _attached(req: CreateChannelRequest | UpdateChannelRequest) -> list[str]:
     return [arn for arn in sent if arn]
 
 
-def _check(call: Call, record: ChannelRecord, *, attached: list[str]) -> None:
+async def _check(call: Call, record: ChannelRecord, *, attached: list[str]) -> None:
     """Refuse members that do not go together, and attached resources that do not exist."""
     fragmented = record.container_format == "FRAGMENTED_MP4"
     if record.multitrack_enabled and record.type != "STANDARD":
@@ -234,6 +229,6 @@ def _check(call: Call, record: ChannelRecord, *, attached: list[str]) -> None:
         raise ValidationError(
             f"{call.operation}.containerFormat must be TS when there is an adConfigurationArn"
         )
-    # No operation creates any of these kinds yet, so none of them exists.
-    if attached:
-        raise ResourceNotFoundError(arn=attached[0])
+    for arn in attached:
+        if await call.store.resource(call.scope, arn) is None:
+            raise ResourceNotFoundError(arn=arn)

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from headwater.api.errors import ChannelNotBroadcastingError
 from headwater.api.operation import Call, LiveStream, operation
 from headwater.api.pagination import cut
+from headwater.api.resources import any_of, member
 from headwater.shapes.streams import (
     GetStreamRequest,
     GetStreamResponse,
@@ -22,13 +23,13 @@ from headwater.shapes.streams import (
     StreamSummary,
 )
 from headwater.shapes.wire import shaped
-from headwater.store.records import Position
+from headwater.store.records import ChannelRecord, Position
 
 
-@operation("GetStream")
+@operation("GetStream", on=member("channel_arn"))
 async def get_stream(call: Call, req: GetStreamRequest) -> GetStreamResponse:
     """A channel's live stream."""
-    channel = await call.channel(req.channel_arn)
+    channel = await call.find(ChannelRecord, req.channel_arn)
     live = call.control.live_stream(channel.arn)
     if live is None:
         raise ChannelNotBroadcastingError(channel_arn=channel.arn)
@@ -43,7 +44,7 @@ async def get_stream(call: Call, req: GetStreamRequest) -> GetStreamResponse:
     )
 
 
-@operation("ListStreams")
+@operation("ListStreams", on=any_of("channel"))
 async def list_streams(call: Call, req: ListStreamsRequest) -> ListStreamsResponse:
     """One page of the account's live streams in the region, oldest first."""
     health = req.filter_by.health
@@ -67,10 +68,10 @@ async def list_streams(call: Call, req: ListStreamsRequest) -> ListStreamsRespon
     )
 
 
-@operation("StopStream")
+@operation("StopStream", on=member("channel_arn"))
 async def stop_stream(call: Call, req: StopStreamRequest) -> StopStreamResponse:
     """Disconnect whoever publishes on the channel, also one that is not playable yet."""
-    channel = await call.channel(req.channel_arn)
+    channel = await call.find(ChannelRecord, req.channel_arn)
     if not call.control.stop_stream(channel.arn):
         raise ChannelNotBroadcastingError(channel_arn=channel.arn)
     return StopStreamResponse()
