@@ -5,13 +5,16 @@ import re
 from datetime import UTC, datetime
 
 import botocore.session
+import msgspec
 import pytest
 import structlog
 from botocore.exceptions import ClientError
 
+from api.conftest import SETTINGS
 from headwater.api.app import Api
 from headwater.api.headers import MODELED
 from headwater.api.operations import OPERATIONS
+from headwater.api.quotas import Quotas
 from headwater.core.http import Request
 
 MODEL = botocore.session.Session().get_service_model("ivs")
@@ -245,3 +248,20 @@ def test_a_time_in_the_past_is_refused_with_both_times(service, ivs):
 
     assert response.status == 403
     assert error_of(response)["message"].startswith("Signature expired: ")
+
+
+def test_more_calls_in_a_second_than_the_rate_allows_are_throttled(service, ivs):
+    service.api._settings = msgspec.structs.replace(
+        SETTINGS, quotas=Quotas(calls_per_s={"ListChannels": 2})
+    )
+    for _ in range(2):
+        ivs.list_channels()
+    with pytest.raises(ClientError) as refusal:
+        ivs.list_channels()
+
+    assert refusal.value.response["Error"] == {
+        "Code": "ThrottlingException",
+        "Message": "Operation: ivs:ListChannels exceeded call rate: 2 for resource: 123456789012",
+    }
+    assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    ivs.list_streams()  # has a rate of its own

@@ -20,6 +20,7 @@ from headwater.node.http_server import HttpServer
 from headwater.node.keys import ensure_root_key, lock_data_dir, open_store, prepare_data_dir
 from headwater.node.listen import listen, port_of
 from headwater.node.live import LiveRegistry, Packaging
+from headwater.node.quotas import quotas_of
 from headwater.node.routes import Pages, Routes
 from headwater.node.settings import Settings
 from headwater.store import Store
@@ -190,6 +191,7 @@ class Node:
                 ingest_host=public.ingest_host or self.endpoints.ingest_host,
                 srt_host=public.srt_host or self.endpoints.ingest_host,
                 playback_base_url=self.endpoints.playback_base_url,
+                quotas=quotas_of(self._settings.quotas),
                 max_body_bytes=self._settings.http.max_body_bytes,
             ),
             random_bytes=secrets.token_bytes,

@@ -170,6 +170,58 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     ] = ""
 
 
+def _quota(what: str) -> Meta:
+    return Meta(
+        ge=0, le=1_000_000, description=f"{what} per account and region; 0: the profile's figure."
+    )
+
+
+class QuotaSettings(Struct, frozen=True, kw_only=True):
+    """How many resources there may be, and how many calls a second.
+
+    The names are those of `api.quotas.Quotas`.
+    """
+
+    profile: Annotated[
+        Literal["default", "aws"],
+        Meta(
+            description="aws: IVS's own quotas and call rates, refused with its 402 and 429. "
+            "default: only what protects the server and what clients rely on."
+        ),
+    ] = "default"
+    channels: Annotated[int, _quota("Channels")] = 0
+    stream_keys_per_channel: Annotated[
+        int, Meta(ge=0, le=50, description="Stream keys per channel; 0: the profile's figure.")
+    ] = 0
+    playback_key_pairs: Annotated[int, _quota("Playback key pairs")] = 0
+    recording_configurations: Annotated[int, _quota("Recording configurations")] = 0
+    playback_restriction_policies: Annotated[int, _quota("Playback restriction policies")] = 0
+    ad_configurations: Annotated[int, _quota("Ad configurations")] = 0
+    failover_slate_configurations: Annotated[int, _quota("Failover slate configurations")] = 0
+    put_metadata_per_channel_per_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000,
+            description="Calls of PutMetadata for one channel in a second; "
+            "0: the profile's figure.",
+        ),
+    ] = 0
+    put_metadata_per_account_per_s: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="Calls of PutMetadata for one account and region in a second; "
+            "0: the profile's figure.",
+        ),
+    ] = 0
+    call_rates: Annotated[
+        Literal["profile", "aws", "off"],
+        Meta(description="Calls a second of each other operation: the profile's, IVS's, or any."),
+    ] = "profile"
+
+
 class PackagingSettings(Struct, frozen=True, kw_only=True):
     """Segments, parts and windows."""
 
@@ -214,6 +266,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     tls: TlsSettings = TlsSettings()
     public: PublicSettings = PublicSettings()
     store: StoreSettings = StoreSettings()
+    quotas: QuotaSettings = QuotaSettings()
     packaging: PackagingSettings = PackagingSettings()
 
 
