@@ -5,6 +5,7 @@ prefixes); ITU-T H.264 §7.4.1 (NAL unit types), Annex B (start codes), Annex D 
 """
 
 import re
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -13,6 +14,9 @@ from headwater.media.codec.h264_sps import NAL_SPS, Sps, parse_sps
 
 NAL_SLICE, NAL_IDR, NAL_SEI, NAL_PPS = 1, 5, 6, 8
 SEI_RECOVERY_POINT = 6
+Nal = bytes | memoryview
+"""A NAL unit without start code or length; views spare a copy of each."""
+
 START_CODE = b"\x00\x00\x00\x01"
 ACCESS_UNIT_DELIMITER = START_CODE + b"\x09\xf0"
 """The delimiter "any slice type", first in every access unit of a transport stream."""
@@ -147,9 +151,9 @@ def read_access_unit(data: bytes, config: AvcConfig, *, claimed_key: bool) -> Ac
         nal_type = nal[0] & 0x1F
         types.add(nal_type)
         if nal_type == NAL_SPS:
-            sps.append(nal)
+            sps.append(bytes(nal))
         elif nal_type == NAL_PPS:
-            pps.append(nal)
+            pps.append(bytes(nal))
         if nal_type not in _USELESS and not (nal_type in _PARAMETER_SETS and nal in known):
             kept.append(nal)
     if not types & _SLICES:
@@ -165,12 +169,12 @@ def read_access_unit(data: bytes, config: AvcConfig, *, claimed_key: bool) -> Ac
     )
 
 
-def _is_annex_b(data: bytes, nals: list[bytes]) -> bool:
+def _is_annex_b(data: bytes, nals: Sequence[Nal]) -> bool:
     """Whether what stands before the first unit is a start code, not its length."""
     return data[:LENGTH_SIZE] != len(nals[0]).to_bytes(LENGTH_SIZE, "big")
 
 
-def split_nals(data: bytes, length_size: int) -> list[bytes]:
+def split_nals(data: bytes, length_size: int) -> Sequence[Nal]:
     """NAL units of a frame, empty ones left out.
 
     Raises:
@@ -187,13 +191,14 @@ def split_nals(data: bytes, length_size: int) -> list[bytes]:
         raise
 
 
-def split_avcc(data: bytes, length_size: int) -> list[bytes]:
-    """NAL units of length-prefixed data, empty ones left out.
+def split_avcc(data: bytes, length_size: int) -> list[memoryview]:
+    """NAL units of length-prefixed data, as views of it, empty ones left out.
 
     Raises:
         PeerError: a length reaches beyond the data, or there are too many units.
     """
-    nals: list[bytes] = []
+    nals: list[memoryview] = []
+    view = memoryview(data)
     position, end = 0, len(data)
     for _ in range(MAX_NALS_PER_FRAME):
         if position == end:
@@ -203,7 +208,7 @@ def split_avcc(data: bytes, length_size: int) -> list[bytes]:
         if position > end:
             raise PeerError("H.264 NAL unit reaches beyond its frame")
         if position > start:
-            nals.append(data[start:position])
+            nals.append(view[start:position])
     if position == end:
         return nals
     raise LimitError(f"more than {MAX_NALS_PER_FRAME} NAL units in a frame")
@@ -222,7 +227,7 @@ def split_annex_b(data: bytes) -> list[bytes]:
     return [nal for piece in pieces if (nal := piece.rstrip(b"\x00"))]
 
 
-def join_avcc(nals: list[bytes]) -> bytes:
+def join_avcc(nals: Sequence[Nal]) -> bytes:
     """NAL units with 4-byte lengths."""
     return b"".join([part for nal in nals for part in (len(nal).to_bytes(4, "big"), nal)])
 
@@ -237,13 +242,18 @@ def to_annex_b(data: bytes, parameter_sets: bytes) -> bytes:
 
     `parameter_sets` is `parameter_sets_annex_b(...)` where decoders may start, else empty.
     """
-    parts = [ACCESS_UNIT_DELIMITER, parameter_sets]
-    for nal in split_avcc(data, LENGTH_SIZE):
-        parts += (START_CODE, nal)
-    return b"".join(parts)
+    unit = bytearray(ACCESS_UNIT_DELIMITER + parameter_sets)
+    position = len(unit)
+    unit += data
+    # A start code is as long as the length it replaces.
+    while position < len(unit):
+        size = int.from_bytes(unit[position : position + LENGTH_SIZE], "big")
+        unit[position : position + LENGTH_SIZE] = START_CODE
+        position += LENGTH_SIZE + size
+    return bytes(unit)
 
 
-def is_recovery_point(nal: bytes) -> bool:
+def is_recovery_point(nal: Nal) -> bool:
     """Whether a NAL unit is an SEI that lets decoding start exactly here (open GOP).
 
     Only recovery_frame_cnt 0 counts (§D.2.8): with more, the first pictures are wrong.
@@ -261,7 +271,7 @@ def is_recovery_point(nal: bytes) -> bool:
     return False
 
 
-def _sei_number(nal: bytes, position: int) -> tuple[int, int]:
+def _sei_number(nal: Nal, position: int) -> tuple[int, int]:
     """A payloadType or payloadSize (§7.3.2.3.1): 0xFF bytes add up."""
     value = 0
     while position < len(nal) and nal[position] == 0xFF:  # noqa: PLR2004 (the spec's ff_byte)
