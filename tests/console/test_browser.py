@@ -122,3 +122,46 @@ def test_the_browser_finds_no_strip_in_another_picture(page):
 
     sent = {"luma": luma, "width": 160, "height": 90, "shown": 160}
     assert json.dumps(page.evaluate(READ, sent)) == "null"
+
+
+NEAR = """
+async ([behind, ahead, rate]) => {
+  const { keepNear } = await import("/static/near.js");
+  const video = new EventTarget();
+  Object.assign(video, { currentTime: 10, playbackRate: rate });
+  video.buffered = { length: 1, end: () => 10 + ahead };
+  const handlers = {};
+  const player = { latency: 1 + behind, targetLatency: 1, once: (name, f) => (handlers[name] = f) };
+  window.Hls ??= { Events: { DESTROYING: "hlsDestroying" } };
+  keepNear(video, player);
+  video.dispatchEvent(new Event("timeupdate"));
+  const chosen = video.playbackRate;
+  handlers[window.Hls.Events.DESTROYING]();
+  video.playbackRate = 9;
+  video.dispatchEvent(new Event("timeupdate"));
+  return [chosen, video.playbackRate];
+}
+"""
+DISTANCES = [
+    # id,                       behind, ahead, rate, chosen
+    ("at its distance",         0.0,    0.9,   1,    1),
+    ("a little behind",         0.05,   0.9,   1,    1),
+    ("behind",                  0.3,    0.9,   1,    1.05),
+    ("catching up still",       0.05,   0.9,   1.05, 1.05),
+    ("caught up",               0.0,    0.9,   1.05, 1),
+    ("behind, little buffered", 0.3,    0.3,   1.05, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("behind", "ahead", "rate", "chosen"),
+    [row[1:] for row in DISTANCES],
+    ids=[row[0] for row in DISTANCES],
+)
+def test_a_player_catches_up_until_it_is_at_its_distance(page, behind, ahead, rate, chosen):
+    page.goto(f"{ORIGIN}/watch/abc")
+
+    got, after_the_end = page.evaluate(NEAR, [behind, ahead, rate])
+
+    assert got == chosen
+    assert after_the_end == 9, "a player that is gone changes nothing any more"

@@ -9,6 +9,7 @@
 
 import { connectControls } from "./controls.js";
 import { createFigures } from "./figures.js";
+import { keepNear } from "./near.js";
 
 const OFFLINE_POLL_MS = 1000;
 const ERROR_POLL_MS = 3000;
@@ -110,7 +111,6 @@ function attempt() {
 function attemptWithHls() {
   const player = new Hls({
     lowLatencyMode: true, // the distance to live is then the playlist's PART-HOLD-BACK
-    maxLiveSyncPlaybackRate: 1.1, // catch up gently after a stall
     liveDurationInfinity: true,
     // No backBufferLength: hls.js would flush every segment, and a flush while a part loads makes
     // it forget the segment's earlier parts and stall. The browser drops old media by itself.
@@ -125,6 +125,7 @@ function attemptWithHls() {
   player.on(Hls.Events.MANIFEST_PARSED, play);
   player.on(Hls.Events.ERROR, (_name, error) => onHlsError(error));
   figures.use(player);
+  keepNear(video, player);
   player.attachMedia(video);
   player.loadSource(source.href);
 }
