@@ -5,7 +5,7 @@ import itertools
 from hypothesis import strategies as st
 
 from headwater.core.secret import Secret
-from headwater.store.records import AccessKeyRecord, ChannelRecord, Scope, StreamKeyRecord
+from headwater.store.records import ChannelRecord, Scope, StreamKeyRecord
 
 HERE = Scope("123456789012", "eu-west-1")
 ELSEWHERE = [Scope("123456789012", "us-east-1"), Scope("210987654321", "eu-west-1")]
@@ -14,7 +14,7 @@ _numbers = itertools.count(1)
 
 def channel(scope=HERE, **changes):
     fields = {
-        "id": f"channel{next(_numbers)}",
+        "id": f"channel{next(_numbers):06}",
         "region": scope.region,
         "account": scope.account,
         "name": "",
@@ -83,9 +83,6 @@ channels = st.builds(
     created_at_ms=time_ms,
     **dict.fromkeys(booleans, st.booleans()),
     **dict.fromkeys(sorted(texts), text),
-)
-access_keys = st.builds(
-    AccessKeyRecord, id=text, account=text, secret=secret, created_at_ms=time_ms, description=text
 )
 
 

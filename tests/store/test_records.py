@@ -1,7 +1,7 @@
 import pytest
 
 from headwater.core.secret import Secret
-from headwater.store.records import AccessKeyRecord
+from headwater.store.identities import AccessKeyRecord
 from store.rows import channel, stream_key
 
 OF = channel(id="abcdefABCDEF")
@@ -9,7 +9,14 @@ RECORDS = [
     channel(srt_passphrase=Secret("hush")),
     stream_key(OF, value=Secret("hush")),
     AccessKeyRecord(
-        id="AKHW", account="1", secret=Secret("hush"), created_at_ms=0, description="ours"
+        id="AKHW",
+        account="1",
+        secret=Secret("hush"),
+        created_at_ms=0,
+        description="ours",
+        user_id="",
+        session_digest=b"",
+        expires_at_ms=0,
     ),
 ]
 

@@ -6,9 +6,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from headwater.core.arn import ResourceType
 from headwater.core.secret import Secret
-from headwater.store import tables
+from headwater.store import identities, sessions, tables
+from headwater.store.identities import AccessKeyRecord, PolicyRecord, UserRecord
 from headwater.store.records import (
-    AccessKeyRecord,
     AdBreakRecord,
     StreamKeyRecord,
     ViewerSessionRevocation,
@@ -22,7 +22,10 @@ HOMES = [
     ),
     (tables.viewer_session_revocations, ViewerSessionRevocation, set()),
     (tables.ad_breaks, AdBreakRecord, set()),
-    (tables.access_keys, AccessKeyRecord, set()),
+    (sessions.stream_sessions, sessions.StreamSessionRecord, set()),
+    (identities.users, UserRecord, set()),
+    (identities.policies, PolicyRecord, set()),
+    (identities.access_keys, AccessKeyRecord, set()),
 ]
 IDS = [table.name for table, *_ in HOMES]
 

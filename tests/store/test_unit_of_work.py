@@ -1,15 +1,17 @@
+import re
 from contextlib import suppress
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
+from msgspec.structs import asdict
+from sqlalchemy import event, insert
 from sqlalchemy.exc import IntegrityError
 
 from headwater.core.secret import Secret
-from headwater.store.records import AccessKeyRecord, ChannelRecord, Position, Scope, StreamKeyRecord
-from headwater.store.tables import CHANNEL_FILTERS
+from headwater.store.records import ChannelRecord, Position, Scope, StreamKeyRecord
+from headwater.store.tables import CHANNEL_FILTERS, RESOURCE_TABLES
 from store import rows
 from store.rows import ELSEWHERE, HERE, add_channel, channel, insert_both, stream_key
 
@@ -26,17 +28,6 @@ class Undo(Exception):  # noqa: N818 - no error: rolls a unit of work back
 
 def position(record):
     return Position(record.created_at_ms, record.id)
-
-
-def access_key(**changes):
-    fields = {
-        "id": "AKHW1",
-        "account": HERE.account,
-        "secret": Secret("hush"),
-        "created_at_ms": 1,
-        "description": "",
-    }
-    return AccessKeyRecord(**fields | changes)
 
 
 @given(pair=rows.channels_with_keys())
@@ -74,21 +65,6 @@ async def test_an_update_replaces_all_but_identity_and_age(store, before, after)
             assert await work.channel_by_id(before.id) == msgspec.structs.replace(
                 after, created_at_ms=before.created_at_ms
             )
-            raise Undo
-
-
-@given(key=rows.access_keys)
-@on_one_store
-async def test_access_keys_come_back_as_they_went_in(store, key):
-    with suppress(Undo):
-        async with store.write() as work:
-            await work.insert_access_key(key)
-
-            assert await work.access_key(key.id) == key
-            assert await work.list_access_keys() == [key]
-            assert await work.delete_access_key(key.id)
-            assert not await work.delete_access_key(key.id)
-            assert await work.access_key(key.id) is None
             raise Undo
 
 
@@ -169,7 +145,7 @@ async def test_a_deleted_stream_key_is_gone_by_id_and_by_value(store):
 
 
 async def test_a_stream_key_needs_a_channel(store):
-    with pytest.raises(IntegrityError, match="FOREIGN KEY constraint failed"):
+    with pytest.raises(IntegrityError, match=r"(?i)foreign key constraint"):
         async with store.write() as work:
             await work.insert(stream_key(channel()))
 
@@ -178,7 +154,8 @@ async def test_two_channels_never_share_a_stream_key(store):
     one, two = await add_channel(store), await add_channel(store)
     async with store.write() as work:
         await work.insert(stream_key(one, value=Secret("same")))
-        with pytest.raises(IntegrityError, match=r"UNIQUE .* stream_keys\.value_digest"):
+    with pytest.raises(IntegrityError, match=r"(?i)unique .*stream_keys.value_digest"):
+        async with store.write() as work:
             await work.insert(stream_key(two, value=Secret("same")))
 
 
@@ -262,14 +239,6 @@ async def test_keys_of_a_channel_are_listed_by_age_and_page_by_page(store):
     assert [key.id for key in first[1:] + rest] == ["c", "a", "b"]
 
 
-async def test_access_keys_are_listed_oldest_first(store):
-    keys = [access_key(id=id_, created_at_ms=age) for id_, age in [("b", 2), ("a", 2), ("c", 1)]]
-    async with store.write() as work:
-        for key in keys:
-            await work.insert_access_key(key)
-        assert [key.id for key in await work.list_access_keys()] == ["c", "a", "b"]
-
-
 NEXT = {"limit": 9, "after": Position(1, "a")}
 LISTINGS = [
     # id,          call,                                       reads by
@@ -283,33 +252,56 @@ LISTINGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("call", "index"), [row[1:] for row in LISTINGS], ids=[row[0] for row in LISTINGS]
-)
-async def test_a_page_is_read_from_an_index_and_never_sorted(store, call, index):
+def plan(connection, statement, parameters):
+    """The steps in which the database would run the statement."""
+    if connection.dialect.name == "sqlite":
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        return [row.detail for row in rows]
+    return list(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+
+
+def fill(connection):
+    """Enough channels, of enough kinds, that PostgreSQL finds an index worth its while."""
+    of = [channel(**dict.fromkeys(CHANNEL_FILTERS, f"x{n}")) for n in range(1000)]
+    connection.execute(insert(RESOURCE_TABLES[ChannelRecord]), [asdict(each) for each in of])
+    keys = [stream_key(of[0]) for _ in range(1000)]
+    connection.execute(insert(RESOURCE_TABLES[StreamKeyRecord]), [asdict(each) for each in keys])
+    connection.exec_driver_sql("ANALYZE")
+
+
+async def plan_of(store, call):
+    """The plan of the one statement that `call` runs, as text."""
     asked = []
+    async with store.write() as work:
+        await work._connection.run_sync(fill)
 
     def remember(_connection, _cursor, statement, parameters, *_):
         asked.append((statement, parameters))
 
-    engine = store._database.reader.sync_engine
     async with store.read() as work:
+        engine = await work._connection.run_sync(lambda connection: connection.engine)
         event.listen(engine, "before_cursor_execute", remember)
         await call(work)
         event.remove(engine, "before_cursor_execute", remember)
         ((statement, parameters),) = asked
-        plan = await work._connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        (step,) = [row.detail for row in plan]
+        steps = await work._connection.run_sync(
+            lambda connection: plan(connection, statement, parameters)
+        )
+    return "\n".join(steps)
 
-    assert f"USING INDEX {index} (" in step
-    assert "(created_at_ms,id)>(?,?)" in step
+
+@pytest.mark.parametrize(
+    ("call", "index"), [row[1:] for row in LISTINGS], ids=[row[0] for row in LISTINGS]
+)
+async def test_a_page_is_read_from_an_index_and_never_sorted(store, call, index):
+    steps = await plan_of(store, call)
+
+    assert re.search(rf"(USING INDEX|Index Scan using) {index} ", steps)
+    assert re.search(r"\(created_at_ms,id\)>\(\?,\?\)|\(ROW\(created_at_ms, .*\) > ROW\(", steps)
+    assert not re.search("(?i)sort|b-tree", steps)
 
 
 async def test_a_stream_keys_value_is_found_by_the_index_of_digests(store):
-    async with store.read() as work:
-        plan = await work._connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN SELECT id FROM stream_keys WHERE value_digest = x'00'"
-        )
-        (step,) = [row.detail for row in plan]
+    steps = await plan_of(store, lambda work: work.stream_key_by_value(Secret("sk_x")))
 
-    assert step.startswith("SEARCH stream_keys USING INDEX sqlite_autoindex_stream_keys")
+    assert re.search("sqlite_autoindex_stream_keys|uq_stream_keys_value_digest", steps)

@@ -1,4 +1,4 @@
-"""Rows: channels, stream keys, access keys and settings, in SQLite.
+"""Rows: channels, stream keys, access keys and settings, in SQLite or PostgreSQL.
 
 `records` is what goes in and out, `Store` the door, `UnitOfWork` what it opens to.
 """

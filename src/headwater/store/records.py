@@ -158,16 +158,7 @@ class AdBreakRecord(Struct, frozen=True, kw_only=True):
     """The last ad break that was asked for on a channel."""
 
     channel_id: str
+    stream_id: str
     id: str
     target_start_ms: int  # Unix time
     duration_seconds: int
-
-
-class AccessKeyRecord(Struct, frozen=True, kw_only=True):
-    """A SigV4 access key of an account."""
-
-    id: str
-    account: str
-    secret: Secret
-    created_at_ms: int  # Unix time
-    description: str

@@ -11,6 +11,7 @@ on a newer database until a migration breaks it, and then says so instead of har
     newer, else       -> OperatorError
 """
 
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import (
@@ -25,12 +26,12 @@ from sqlalchemy import (
     select,
 )
 
-from headwater.store.engine import Database, migration, refusal
+from headwater.store.engine import Database, refusal
 from headwater.store.tables import metadata, schema_compat
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 """The number of the last file in `migrations/versions`."""
-OLDEST_COMPATIBLE = 1
+OLDEST_COMPATIBLE = 3
 """What the migrations leave in `schema_compat`."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -46,18 +47,18 @@ async def prepare(database: Database) -> None:
     """Bring the database to SCHEMA_VERSION.
 
     Raises:
-        OperatorError: it is not a database of Headwater, or too new for this release.
-        DBAPIError: SQLite refuses the file.
+        OperatorError: it is not a database of Headwater, or too new for this release; or
+            what the database says of itself.
     """
-    async with database.writer.begin() as connection:
-        version = await connection.run_sync(_version, database.path)
+    async with database.write(None) as transaction:
+        version = await transaction.run_sync(partial(_version, name=database.name))
         if not version:
-            await connection.run_sync(create)
+            await transaction.run_sync(create)
             return
     if version >= SCHEMA_VERSION:
         return
-    async with migration(database) as connection:
-        await connection.run_sync(upgrade)  # nothing, if another process was faster
+    async with database.migrate() as transaction:
+        await transaction.run_sync(upgrade)  # nothing, if another process was faster
 
 
 def create(connection: Connection) -> None:
@@ -82,18 +83,18 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _version(connection: Connection, path: Path) -> int:
+def _version(connection: Connection, name: str) -> int:
     """The database's version, 0 when empty; refuses what is not ours or too new."""
     tables = inspect(connection).get_table_names()
     if not tables:
         return 0
     if not {"alembic_version", "schema_compat"} <= set(tables):
-        raise refusal(path, "it belongs to another program; name another file")
+        raise refusal(name, "it belongs to another program; name another one")
     version = int(connection.execute(select(_alembic_version)).scalar_one())
     oldest = connection.execute(select(schema_compat)).scalar_one()
     if oldest > SCHEMA_VERSION:
         raise refusal(
-            path,
+            name,
             f"a newer Headwater wrote it (schema {version}, this release knows"
             f" {SCHEMA_VERSION}); run that release, or restore a backup from before",
         )

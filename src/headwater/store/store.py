@@ -8,10 +8,10 @@ from headwater.store.unit_of_work import UnitOfWork
 
 
 class Store:
-    """An open database. Its reads run side by side, its writes one after another.
+    """An open database.
 
-    Errors of both kinds of transaction: OperatorError when the file is locked for too
-    long, damaged, not writable, or the disk is full.
+    Errors of both kinds of transaction: OperatorError when the database is away, locked
+    for too long, damaged or not writable, or its disk is full.
     """
 
     def __init__(self, database: engine.Database) -> None:
@@ -19,15 +19,14 @@ class Store:
 
     @classmethod
     async def open(cls, url: str, *, busy_timeout_ms: int = engine.BUSY_TIMEOUT_MS) -> "Store":
-        """Open `sqlite:///<file>`, making or upgrading the database where needed.
+        """Open a database (see `engine`), making or upgrading its tables where needed.
 
         Raises:
-            OperatorError: which file, what is wrong with it, and what to do.
+            OperatorError: which database, what is wrong with it, and what to do.
         """
         database = engine.connect(url, busy_timeout_ms=busy_timeout_ms)
         try:
-            async with engine.explained(database, writing=True):
-                await schema.prepare(database)
+            await schema.prepare(database)
         except BaseException:
             await database.close()
             raise
@@ -40,21 +39,19 @@ class Store:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[UnitOfWork]:
         """A snapshot: what others write meanwhile is not seen, and nothing can be written."""
-        async with (
-            engine.explained(self._database, writing=False),
-            self._database.reader.begin() as connection,
-        ):
+        async with self._database.read() as connection:
             yield UnitOfWork(connection)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[UnitOfWork]:
+    async def write(self, account: str | None = None) -> AsyncIterator[UnitOfWork]:
         """The only writer, of all tasks and processes, until it commits.
 
         Commits at the end of the block; an exception from the block rolls all of it back.
         Keep it short, and never open another `write` inside: it would wait for this one.
+
+        Args:
+            account: where all that is read and written belongs to one account, that account:
+                PostgreSQL then lets units of other accounts write at the same time.
         """
-        async with (
-            engine.explained(self._database, writing=True),
-            self._database.writer.begin() as connection,
-        ):
+        async with self._database.write(account) as connection:
             yield UnitOfWork(connection)

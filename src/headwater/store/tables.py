@@ -215,19 +215,10 @@ ad_breaks = Table(
     "ad_breaks",
     metadata,
     Column("channel_id", ForeignKey(channels.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("stream_id", String, nullable=False),
     Column("id", String, nullable=False),
     Column("target_start_ms", BigInteger, nullable=False),
     Column("duration_seconds", Integer, nullable=False),
-)
-
-access_keys = Table(
-    "access_keys",
-    metadata,
-    Column("id", String, primary_key=True),
-    Column("account", String, nullable=False),
-    Column("secret", SecretText, nullable=False),
-    Column("created_at_ms", BigInteger, nullable=False),
-    Column("description", String, nullable=False),
 )
 
 settings = Table(

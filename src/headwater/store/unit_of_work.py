@@ -11,13 +11,12 @@ by kind and by the names of filters only, never by what a caller sends, so they 
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import (
     ColumnElement,
-    CursorResult,
     Delete,
     Executable,
     Select,
@@ -35,8 +34,9 @@ from sqlalchemy import (
 
 from headwater.core.arn import parse_arn
 from headwater.core.secret import Secret
+from headwater.store.connection import Connection
+from headwater.store.identities import Identities
 from headwater.store.records import (
-    AccessKeyRecord,
     AdBreakRecord,
     ChannelRecord,
     Position,
@@ -45,9 +45,9 @@ from headwater.store.records import (
     StreamKeyRecord,
     ViewerSessionRevocation,
 )
+from headwater.store.sessions import Sessions
 from headwater.store.tables import (
     RESOURCE_TABLES,
-    access_keys,
     ad_breaks,
     digest,
     settings,
@@ -59,16 +59,6 @@ RecordT = TypeVar("RecordT", bound=ResourceRecord)
 
 _KINDS = {str(kind.resource_type): kind for kind in RESOURCE_TABLES}
 _UNCHANGING = ("id", "region", "account", "created_at_ms")
-_ALL_ACCESS_KEYS = select(access_keys)
-
-
-class Connection(Protocol):
-    """What both databases' connections have in common."""
-
-    async def execute(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None, /
-    ) -> CursorResult[Any]:
-        """Run a statement."""
 
 
 class UnitOfWork:
@@ -79,6 +69,8 @@ class UnitOfWork:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.identities = Identities(connection)
+        self.sessions = Sessions(connection)
 
     # Resources of every kind.
 
@@ -178,24 +170,6 @@ class UnitOfWork:
         """The last break that was asked for on a channel."""
         row = await self._row(select(ad_breaks).where(ad_breaks.c.channel_id == channel_id))
         return AdBreakRecord(**row) if row else None
-
-    async def insert_access_key(self, key: AccessKeyRecord) -> None:
-        """Add an access key."""
-        await self._connection.execute(insert(access_keys), asdict(key))
-
-    async def access_key(self, key_id: str) -> AccessKeyRecord | None:
-        """The access key of that id, of any account: a request names no other."""
-        row = await self._row(_ALL_ACCESS_KEYS.where(access_keys.c.id == key_id))
-        return AccessKeyRecord(**row) if row else None
-
-    async def list_access_keys(self) -> list[AccessKeyRecord]:
-        """All access keys, oldest first. Only the operator makes any, so there are few."""
-        query = _ALL_ACCESS_KEYS.order_by(access_keys.c.created_at_ms, access_keys.c.id)
-        return [AccessKeyRecord(**row) for row in await self._rows(query)]
-
-    async def delete_access_key(self, key_id: str) -> bool:
-        """Remove an access key; False when there is none of that id."""
-        return await self._changes(delete(access_keys).where(access_keys.c.id == key_id))
 
     async def setting(self, name: str) -> bytes | None:
         """A value that the server made for itself, such as a signing key."""

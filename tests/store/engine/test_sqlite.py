@@ -1,32 +1,28 @@
 import asyncio
-import logging
 import os
 import sqlite3
 import stat
-import traceback
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from headwater.core.errors import OperatorError
-from headwater.core.secret import Secret
 from headwater.store import Store
+from headwater.store.engine.sqlite import READ_CONNECTIONS
 from headwater.store.records import ChannelRecord
-from store.rows import HERE, add_channel, channel, insert_both, stream_key
+from store.process import process
+from store.rows import HERE, add_channel
 
-URLS = [
-    # id,             url,                                says
-    ("no url",        "headwater.db",                     "cannot be read; use sqlite:///<file>"),
-    ("postgresql",    "postgresql://me:hush@host/db",     "begins with postgresql:, use sqlite:///"),
-    ("bad port",      "sqlite://me:hush@host:port/db",    "use sqlite:///<file>"),
-    ("unknown",       "nosuch://me:hush@host/db",         "begins with nosuch:, use sqlite:///"),
-    ("memory",        "sqlite://",                        "must name a file and no options"),
-    ("named memory",  "sqlite:///:memory:",               "must name a file and no options"),
-    ("two slashes",   "sqlite://data/headwater.db",       "must name a file and no options"),
-    ("options",       "sqlite:///headwater.db?mode=ro",   "must name a file and no options"),
-]  # fmt: skip
+
+@pytest.fixture
+def kind():
+    return "sqlite"
+
+
+async def ask(transaction, statement):
+    """Run what is SQLite's own; its rows."""
+    return await transaction.run_sync(lambda it: it.exec_driver_sql(statement).all())
 
 
 async def count(store):
@@ -37,13 +33,6 @@ async def count(store):
 def needs_refusal(path):
     if os.access(path, os.W_OK):
         pytest.skip("this user may write everywhere")
-
-
-@pytest.mark.parametrize(("url", "says"), [row[1:] for row in URLS], ids=[row[0] for row in URLS])
-async def test_other_urls_are_refused_without_showing_a_password(url, says):
-    with pytest.raises(OperatorError, match=says) as caught:
-        await Store.open(url)
-    assert "hush" not in "".join(traceback.format_exception(caught.value))
 
 
 async def test_all_files_are_for_their_owner_only(path, url):
@@ -68,19 +57,17 @@ async def test_closing_ends_every_connection(store, path):
     assert [file.name for file in path.parent.iterdir()] == ["headwater.db"]
 
 
-async def test_an_answered_write_is_on_the_disk(store):
-    async with store._database.writer.connect() as connection:
-        pragmas = {
-            name: (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-        }
+async def test_an_answered_write_is_on_the_disk_and_no_lock_is_waited_for_in_a_statement(store):
+    names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+    async with store._database.write(None) as transaction:
+        pragmas = {name: (await ask(transaction, f"PRAGMA {name}"))[0][0] for name in names}
 
     full = 2
     assert pragmas == {
         "journal_mode": "wal",
         "synchronous": full,
         "foreign_keys": 1,
-        "busy_timeout": 2000,
+        "busy_timeout": 0,
     }
 
 
@@ -177,15 +164,29 @@ async def test_an_old_file_in_a_directory_that_cannot_be_written_is_named(
 
 
 async def test_a_full_disk_is_named(store):
-    async with store._database.writer.connect() as connection:
-        pages = (await connection.exec_driver_sql("PRAGMA page_count")).scalar_one()
-        await connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    async with store._database.write(None) as transaction:
+        ((pages,),) = await ask(transaction, "PRAGMA page_count")
+        await ask(transaction, f"PRAGMA max_page_count={pages}")
 
     with pytest.raises(OperatorError, match="the disk is full; make room"):
         async with store.write() as work:
             await work.put_setting("big", bytes(100_000))
     async with store.read() as work:
         assert await work.setting("big") is None
+
+
+async def test_a_commit_that_fails_fails_all_who_share_it_and_no_others(store, url):
+    _ = store
+    with process("run_out_of_room", url) as other:
+        outcomes = await asyncio.to_thread(other.stdout.readline)
+        left = await asyncio.to_thread(other.stdout.readline)
+
+    database = store._database.name
+    assert (
+        outcomes
+        == str({f"database {database}: reading or writing it failed; check the disk"}) + "\n"
+    )
+    assert left == "2\n"
 
 
 async def test_a_lock_held_elsewhere_is_waited_for_then_named(path, url):
@@ -207,33 +208,37 @@ async def test_a_lock_held_elsewhere_is_waited_for_then_named(path, url):
     )
 
 
-async def test_a_writer_that_never_ends_is_named_to_the_next(url):
-    store = await Store.open(url, busy_timeout_ms=50)
-    async with store.write():
+async def test_nothing_stands_still_while_a_lock_is_waited_for(store, path):
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.create_task(add_channel(store))
+        for _ in range(20):
+            assert await count(store) == 0
+            await asyncio.sleep(0.002)
+        assert not writing.done()
+        other.execute("ROLLBACK")
+        await writing
+
+    assert await count(store) == 1
+
+
+async def test_a_writer_that_never_ends_is_named_to_the_next(store, url):
+    _ = store
+    again = await Store.open(url, busy_timeout_ms=50)
+    async with again.write():
         with pytest.raises(OperatorError, match="held its lock for too long"):
-            async with store.write():
+            async with again.write():
                 pytest.fail("there are two writers")
-    await store.close()
-
-
-async def test_error_texts_and_logs_hold_no_secret(store, caplog):
-    logging.getLogger("aiosqlite").setLevel(logging.NOTSET)  # as another test may leave it
-    again = await Store.open(f"sqlite:///{store._database.path}")
-    caplog.set_level(logging.DEBUG)
-    record = channel(srt_passphrase=Secret("hush1"))
-    key = stream_key(record, value=Secret("hush2"))
-
-    async def insert():
-        async with again.write() as work:
-            await insert_both(work, record, key)
-            assert await work.stream_key_by_value(key.value)
-        async with again.write() as work:
-            await insert_both(work, record, key)
-
-    with pytest.raises(IntegrityError) as caught:
-        await insert()
     await again.close()
 
-    told = caplog.text + "".join(traceback.format_exception(caught.value))
-    assert "hush" not in told
-    assert "UNIQUE constraint failed: channels.id" in told
+
+async def test_readers_that_never_end_are_named_to_the_next(store, url):
+    _ = store
+    again = await Store.open(url, busy_timeout_ms=50)
+    async with AsyncExitStack() as stack:
+        for _ in range(READ_CONNECTIONS):
+            await stack.enter_async_context(again.read())
+        with pytest.raises(OperatorError, match="its connections are in use for too long"):
+            await count(again)
+    assert await count(again) == 0
+    await again.close()

@@ -1,0 +1,182 @@
+"""SqliteDatabase: a file, its readers and its writer.
+
+    readers  several connections, each a snapshot (BEGIN); SQLite refuses them a write
+    writer   one connection (see `sqlite_writer`); a commit is on the disk before the answer leaves
+
+Nothing here waits on the event loop's thread for the disk's commit or another's lock.
+What does run there are the statements, and with them the reading of pages that neither
+SQLite nor the system has in memory.
+
+Sources: SQLite's pages "Write-Ahead Logging", "PRAGMA statements" and "Result codes".
+"""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from types import MappingProxyType
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError
+
+from headwater.core.errors import OperatorError
+from headwater.store.engine.database import refusal
+from headwater.store.engine.sqlite_connection import SqliteConnection, code_of, engine_for
+from headwater.store.engine.sqlite_writer import RETRY_MS, NoTurnError, Writer
+
+READ_CONNECTIONS = 8
+"""A read is over in a fraction of a millisecond unless its handler waits for something."""
+
+_FILE_MODE = 0o600  # stream keys and access key secrets are in the file
+_CAUSES: Mapping[int, str] = MappingProxyType(
+    {
+        sqlite3.SQLITE_BUSY: "another process held its lock for too long; see what else uses it",
+        sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check the permissions of its directory",
+        sqlite3.SQLITE_CORRUPT: "it is damaged; restore a backup",
+        sqlite3.SQLITE_FULL: "the disk is full; make room",
+        sqlite3.SQLITE_IOERR: "reading or writing it failed; check the disk",
+        sqlite3.SQLITE_NOTADB: "it is not a SQLite database; name another file",
+        sqlite3.SQLITE_PERM: "access is denied; check the permissions of the file",
+        sqlite3.SQLITE_READONLY: "it cannot be written; check its and its directory's permissions",
+    }
+)
+
+
+class SqliteDatabase:
+    """A `Database` in a file, made empty if there is none.
+
+    Raises:
+        OperatorError: the URL names no file, or the file cannot be made.
+    """
+
+    def __init__(self, url: URL, *, busy_timeout_ms: int) -> None:
+        path = _path(url)
+        self.name = str(path)
+        _make_file(path)
+        self._busy_timeout_ms = busy_timeout_ms
+        self._engine = engine_for(path)
+        self._writer = self._new_writer(foreign_keys="ON")
+        self._free_readers = asyncio.Semaphore(READ_CONNECTIONS)
+        self._readers: list[SqliteConnection] = []  # those that nobody uses now
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[SqliteConnection]:
+        """See `Database.read`."""
+        await self._acquire_reader()
+        connection = None
+        try:
+            with self._explained(writing=False):
+                connection = self._readers.pop() if self._readers else self._new_reader()
+                await self._begin_read(connection)
+                yield connection
+        finally:
+            if connection:
+                connection.roll_back()
+                self._readers.append(connection)
+            self._free_readers.release()
+
+    @asynccontextmanager
+    async def write(self, _account: str | None) -> AsyncIterator[SqliteConnection]:
+        """See `Database.write`."""
+        with self._explained(writing=True):
+            async with self._writer.unit() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def migrate(self) -> AsyncIterator[SqliteConnection]:
+        """See `Database.migrate`.
+
+        SQLite alters a table by copying it and dropping the old one. With foreign keys on,
+        the drop would also delete the rows of every table that refers to it.
+        """
+        writer = self._new_writer(foreign_keys="OFF")
+        try:
+            with self._explained(writing=True):
+                async with writer.unit() as connection:
+                    yield connection
+        finally:
+            await writer.close()
+
+    async def close(self) -> None:
+        """See `Database.close`."""
+        while self._readers:
+            self._readers.pop().close()
+        await self._writer.close()
+
+    async def _acquire_reader(self) -> None:
+        if not self._free_readers.locked():  # nearly always: then no timer is needed
+            await self._free_readers.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._busy_timeout_ms / 1000):
+                await self._free_readers.acquire()
+        except TimeoutError:
+            raise refusal(self.name, "all its connections are in use for too long") from None
+
+    async def _begin_read(self, connection: SqliteConnection) -> None:
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self._busy_timeout_ms / 1000
+        connection.control("BEGIN")
+        while True:
+            try:
+                connection.control("SELECT 0 FROM sqlite_schema LIMIT 1")  # takes the snapshot
+            except sqlite3.OperationalError as error:
+                # Another process opens or closes the file, which takes it a moment alone.
+                if code_of(error) != sqlite3.SQLITE_BUSY or loop.time() > until_s:
+                    raise
+                await asyncio.sleep(RETRY_MS / 1000)
+            else:
+                return
+
+    @contextmanager
+    def _explained(self, *, writing: bool) -> Iterator[None]:
+        """Turn what SQLite says of the file, its disk and its lock into OperatorError."""
+        try:
+            yield
+        except NoTurnError as error:
+            raise refusal(self.name, _CAUSES[sqlite3.SQLITE_BUSY]) from error
+        except (sqlite3.Error, DBAPIError) as error:
+            code = code_of(error)
+            # A reader that meets READONLY tried to write: a bug of ours, not the operator's.
+            if code not in _CAUSES or (code == sqlite3.SQLITE_READONLY and not writing):
+                raise
+            raise refusal(self.name, _CAUSES[code]) from error
+
+    def _new_reader(self) -> SqliteConnection:
+        return SqliteConnection(self._engine, "query_only=ON")
+
+    def _new_writer(self, *, foreign_keys: str) -> Writer:
+        def connect() -> SqliteConnection:
+            return SqliteConnection(
+                self._engine,
+                "journal_mode=WAL",
+                "synchronous=FULL",  # in WAL mode: each commit is on the disk
+                f"foreign_keys={foreign_keys}",
+            )
+
+        return Writer(connect, wait_ms=self._busy_timeout_ms)
+
+
+def _path(url: URL) -> Path:
+    if url.host or url.query or url.database in (None, "", ":memory:"):
+        raise OperatorError("the database URL must name a file and no options: sqlite:///<file>")
+    # Absolute, because connections are opened later too, from wherever the process is then.
+    return Path(str(url.database)).resolve()
+
+
+def _make_file(path: Path) -> None:
+    if path.is_dir():
+        raise refusal(str(path), "it is a directory; name a file")
+    try:
+        # Never open a file that exists: closing it would drop SQLite's locks on it.
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _FILE_MODE))
+    except FileNotFoundError as error:
+        raise refusal(str(path), "its directory does not exist; create it") from error
+    except OSError as error:
+        raise refusal(str(path), f"it cannot be created: {error.strerror}") from error
+    # SQLite opens such a file all the same, and says so at the first write only.
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise refusal(str(path), _CAUSES[sqlite3.SQLITE_READONLY])
