@@ -1,6 +1,7 @@
 """A real API on a real SQLite file, called by a real botocore client without a socket."""
 
 import asyncio
+import contextlib
 import itertools
 import random
 import shutil
@@ -10,27 +11,36 @@ from urllib.parse import unquote, urlsplit
 import botocore.loaders
 import botocore.session
 import pytest
-from botocore.awsrequest import AWSResponse
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from headwater.api.app import Api, ApiSettings
 from headwater.api.quotas import Quotas
 from headwater.core.http import Request
 from headwater.core.secret import Secret
+from headwater.node.destinations import Destinations
 from headwater.store import Store
-from headwater.store.records import AccessKeyRecord
+from headwater.store.identities import AccessKeyRecord
 
 ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 SECRETS = {"AKHWROOTKEY00001": "root-secret", "AKHWOTHERKEY0002": "other-secret"}
 ACCOUNTS = {"AKHWROOTKEY00001": ACCOUNT, "AKHWOTHERKEY0002": "210987654321"}
+CREDENTIALS = Credentials("AKHWROOTKEY00001", SECRETS["AKHWROOTKEY00001"])
 LOADER = botocore.loaders.create_loader()  # keeps the models it has read
 SETTINGS = ApiSettings(
     ingest_host="{prefix}.ingest.example.net",
     srt_host="{prefix}.srt.example.net",
     playback_base_url="https://{prefix}.{region}.play.example.net",
-    quotas=Quotas(channels=6),
+    quotas=Quotas(
+        channels=6,
+        playback_key_pairs=3,
+        playback_restriction_policies=3,
+        recording_configurations=4,
+    ),
 )
 
 
@@ -41,6 +51,7 @@ class Live:
         self.streams = []
         self.connected = set()  # channel ARNs that somebody publishes to
         self.stopped = []
+        self.metadata = []
 
     def live_stream(self, channel_arn):
         return next((one for one in self.streams if one.channel_arn == channel_arn), None)
@@ -51,6 +62,12 @@ class Live:
     def live_streams(self, account, region):
         prefix = f"arn:aws:ivs:{region}:{account}:"
         return [one for one in self.streams if one.channel_arn.startswith(prefix)]
+
+    def put_metadata(self, channel_arn, text):
+        if self.live_stream(channel_arn) is None:
+            return False
+        self.metadata.append((channel_arn, text))
+        return True
 
     def stop_stream(self, channel_arn):
         if channel_arn not in self.connected:
@@ -72,14 +89,16 @@ class Body:
 class Service:
     """The API, its collaborators, and clients of it."""
 
-    def __init__(self, runner, store):
+    def __init__(self, runner, store, folder):
         self.runner = runner
         self.store = store
         self.live = Live()
+        self.destinations = Destinations(folder, store)
         clock = itertools.count(time.time_ns() // 1_000_000)
         self.api = Api(
             store=store,
             control=self.live,
+            destinations=self.destinations,
             settings=SETTINGS,
             random_bytes=random.Random(1).randbytes,  # noqa: S311 - ids of a test
             now_ms=clock.__next__,
@@ -88,10 +107,31 @@ class Service:
         self.requests = []  # as the API got them
         self.responses = []
 
+    def settle(self):
+        """Wait for what the API does in the background."""
+        self.runner.run(self.destinations.settle())
+
     def respond(self, request):
         self.requests.append(request)
         self.responses.append(self.runner.run(self.api.respond(request)))
         return self.responses[-1]
+
+    def send(self, method, path, *, query="", body=b"", headers=()):
+        """Sign and send a request as it is; path and query are encoded."""
+        url = "http://127.0.0.1:8080" + path + (f"?{query}" if query else "")
+        request = AWSRequest(method, url, dict(headers), body)
+        SigV4Auth(CREDENTIALS, "ivs", REGION).add_auth(request)
+        signed = [(name.lower(), value) for name, value in request.headers.items()]
+        return self.respond(
+            Request(
+                method=method,
+                path=unquote(path),
+                query=query,
+                headers=[("host", "127.0.0.1:8080"), *signed],
+                body=body,
+                client_address="192.0.2.1",
+            )
+        )
 
     def client(self, *, access_key="AKHWROOTKEY00001", secret=None, region=REGION, token=None):
         """A botocore client whose requests go straight to the API.
@@ -110,6 +150,7 @@ class Service:
 
     def _send(self, request, **_):
         parts = urlsplit(request.url)
+        body = request.body or b""
         headers = [
             (name.lower(), value.decode() if isinstance(value, bytes) else value)
             for name, value in request.headers.items()
@@ -120,7 +161,7 @@ class Service:
                 path=unquote(parts.path),
                 query=parts.query,
                 headers=[("host", parts.netloc), *headers],
-                body=request.body or b"",
+                body=body.encode() if isinstance(body, str) else body,
                 client_address="192.0.2.1",
             )
         )
@@ -139,13 +180,16 @@ async def prepare(path):
     store = await opened(path)
     async with store.write() as work:
         for id_, secret in SECRETS.items():
-            await work.insert_access_key(
+            await work.identities.insert_access_key(
                 AccessKeyRecord(
                     id=id_,
                     account=ACCOUNTS[id_],
                     secret=Secret(secret),
                     created_at_ms=0,
                     description="",
+                    user_id="",
+                    session_digest=b"",
+                    expires_at_ms=0,
                 )
             )
     await store.close()
@@ -158,16 +202,30 @@ def prepared(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def serving(prepared):
+    """Gives a service with all that it keeps in the folder."""
+
+    @contextlib.contextmanager
+    def serving(folder):
+        path = folder / "test.sqlite3"
+        shutil.copy(prepared, path)
+        with asyncio.Runner() as runner:
+            store = runner.run(opened(path))
+            service = Service(runner, store, folder)
+            try:
+                yield service
+            finally:
+                service.settle()
+                runner.run(store.close())
+
+    return serving
+
+
 @pytest.fixture
-def service(tmp_path, prepared):
-    path = tmp_path / "test.sqlite3"
-    shutil.copy(prepared, path)
-    with asyncio.Runner() as runner:
-        store = runner.run(opened(path))
-        try:
-            yield Service(runner, store)
-        finally:
-            runner.run(store.close())
+def service(tmp_path, serving):
+    with serving(tmp_path) as service:
+        yield service
 
 
 @pytest.fixture

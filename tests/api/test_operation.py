@@ -1,5 +1,7 @@
 from http import HTTPStatus
 
+from headwater.api.authentication import root_caller
+from headwater.api.authorization import Access
 from headwater.api.endpoints import endpoints
 from headwater.api.operation import Call, operation
 from headwater.api.pagination import PageTokens
@@ -24,6 +26,8 @@ CALL = Call(
     rates=Rates(),
     store=None,
     control=None,
+    destinations=None,
+    access=Access(caller=root_caller(SCOPE), context={}, rows=None),
 )
 
 
@@ -79,11 +83,13 @@ def test_a_route_finds_whole_paths_and_paths_that_end_in_a_member():
 
 
 def test_members_come_from_path_and_query():
-    asked = request("DELETE", "/tags/arn:x/y", "tagKeys=a&other=1&tagKeys=b%20c&tagKeys=")
+    asked = request(
+        "DELETE", "/tags/arn:x/y", "tagKeys=a&other=1&tagKeys=b%20c&tagKeys=d+e&tagKeys="
+    )
 
     assert LISTED.route.members(asked) == {
         "resourceArn": "arn:x/y",
-        "tagKeys": ["a", "b c", ""],
+        "tagKeys": ["a", "b c", "d+e", ""],
     }
     assert ROUTED.route.members(asked) == {"resourceArn": "arn:x/y"}
 

@@ -1,35 +1,35 @@
 """SigV4 against AWS's published examples, and against botocore as an independent signer."""
 
 import string
-from datetime import UTC, datetime, timedelta
-from unittest import mock
-from urllib.parse import quote, unquote, urlsplit
+from datetime import timedelta
+from urllib.parse import quote
 
-import botocore.auth
 import pytest
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auth.signing import (
+    ACCESS_KEY,
+    NOW,
+    NOW_MS,
+    SECRET,
+    TAG_ARN,
+    check,
+    replaced,
+    signed,
+    with_header,
+)
 from headwater.auth import sigv4
-from headwater.auth.sigv4 import (
+from headwater.auth.errors import (
     IncompleteSignatureError,
     InvalidSignatureError,
     MissingTokenError,
     SignatureError,
     UnrecognizedClientError,
-    parse,
-    verify,
 )
+from headwater.auth.sigv4 import parse, verify
 from headwater.core.http import Request
 from headwater.core.secret import Secret
-
-ACCESS_KEY = "AKIDEXAMPLE"
-SECRET = Secret("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
-NOW = datetime(2015, 8, 30, 12, 36, 0, tzinfo=UTC)
-NOW_MS = int(NOW.timestamp()) * 1000
-TAG_ARN = "arn:aws:ivs:us-west-2:123456789012:channel/abcdABCDefgh"
 
 
 def published(*, service, signed_headers, digest, method="GET", query="", headers=(), body=b""):
@@ -98,57 +98,6 @@ def test_the_signing_key_is_the_one_aws_publishes():
     assert sigv4.signing_key(SECRET, credential).hex() == (
         "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
     )
-
-
-def signed(
-    *,
-    method="POST",
-    path="/CreateChannel",
-    query="",
-    headers=(),
-    body=b"{}",
-    region="eu-west-1",
-    service="ivs",
-    at=NOW,
-    secret=SECRET,
-    token=None,
-):
-    """What botocore's signer sends, as the HTTP server hands it to us.
-
-    `path` is as on the request line, percent-encoded.
-    """
-    url = f"http://127.0.0.1:8080{path}" + (f"?{query}" if query else "")
-    request = AWSRequest(method=method, url=url, headers=dict(headers), data=body)
-    credentials = Credentials(ACCESS_KEY, secret.reveal(), token)
-    naive = at.replace(tzinfo=None)
-    with mock.patch.object(botocore.auth, "get_current_datetime", return_value=naive):
-        botocore.auth.SigV4Auth(credentials, service, region).add_auth(request)
-    parts = urlsplit(url)
-    sent = [(name.lower(), value) for name, value in request.headers.items()]
-    return Request(
-        method=method,
-        path=unquote(parts.path),
-        query=parts.query,
-        headers=[("host", "127.0.0.1:8080"), *sent],
-        body=body,
-    )
-
-
-def replaced(request, **changes):
-    fields = {name: getattr(request, name) for name in Request.__struct_fields__}
-    return Request(**{**fields, **changes})
-
-
-def with_header(request, name, value):
-    """The request with one header changed, added, or (None) removed."""
-    kept = [(key, old) for key, old in request.headers if key != name]
-    return replaced(request, headers=kept if value is None else [*kept, (name, value)])
-
-
-def check(request, *, now_ms=NOW_MS, secret=SECRET):
-    signature = parse(request, now_ms=now_ms)
-    verify(signature, request, secret)
-    return signature
 
 
 HEADER_VALUES = st.text(string.ascii_letters + string.digits + " ;=/,.-", max_size=20)
@@ -298,7 +247,7 @@ REFUSED = [
     ("empty", with_header(signed(), "authorization", " "),
      IncompleteSignatureError, "cannot be empty"),
     ("two", replaced(signed(), headers=[*signed().headers, ("authorization", "x")]),
-     IncompleteSignatureError, "one Authorization"),
+     IncompleteSignatureError, "one 'authorization' header"),
     ("endless", with_header(signed(), "authorization", "A" * 5000),
      IncompleteSignatureError, "too long"),
     ("not ASCII", with_header(signed(), "authorization", "AWS4-HMAC-SHA256 é"),
@@ -339,8 +288,6 @@ REFUSED = [
      InvalidSignatureError, "does not match YYYYMMDD"),
     ("odd key id", rewritten(ACCESS_KEY, "a'b"),
      UnrecognizedClientError, "security token included in the request is invalid"),
-    ("session token", signed(token="token"),
-     UnrecognizedClientError, "security token included in the request is invalid"),
 ]  # fmt: skip
 
 
@@ -353,24 +300,6 @@ def test_refuses(request_, error, says):
 
     assert caught.value.status == 403
     assert caught.value.code.endswith("Exception")
-
-
-@pytest.mark.parametrize(
-    ("path", "canonical"),
-    [
-        ("/CreateChannel", "/CreateChannel"),
-        ("/a b", "/a%2520b"),
-        ("", "/"),
-        (f"/tags/{TAG_ARN}", "/tags/" + quote(quote(TAG_ARN, safe=""), safe="")),
-    ],
-    ids=["plain", "space", "empty", "tag route"],
-)
-def test_encodes_each_path_segment_twice(path, canonical):
-    assert sigv4.canonical_path(path) == canonical
-
-
-def test_keeps_both_of_a_repeated_query_name():
-    assert sigv4.canonical_query("tagKeys=b%20c&tagKeys=a&x") == "tagKeys=a&tagKeys=b%20c&x="
 
 
 @settings(max_examples=200, deadline=None)

@@ -2,7 +2,7 @@
 
 Around the chain stand a request id, one log line, and errors turned into answers.
 
-Each access key is the root of its account and may do everything in it.
+Who signs with an account's own key may do everything in it, users what policies allow.
 
 The IVS API reference leaves open how unknown routes are answered. Here a request that
 is not signed, or not well, gets what any such request gets, whatever its path; only a
@@ -17,6 +17,13 @@ from uuid import UUID
 import structlog
 from msgspec import Struct, json
 
+from headwater.api.authentication import Authenticator, Caller
+from headwater.api.authorization import (
+    Access,
+    authorize,
+    facts_of_arguments,
+    facts_of_request,
+)
 from headwater.api.endpoints import endpoints
 from headwater.api.errors import (
     ApiError,
@@ -26,18 +33,19 @@ from headwater.api.errors import (
     UnknownOperationError,
 )
 from headwater.api.headers import MODELED, PREFLIGHT
-from headwater.api.operation import Call, Control, Operation, Store
+from headwater.api.operation import Call, Control, Destinations, Operation, Store
 from headwater.api.operations import OPERATIONS
 from headwater.api.pagination import PageTokens
 from headwater.api.rates import Rates
 from headwater.api.routes import RouteTable
 from headwater.api.settings import ApiSettings
-from headwater.auth import sigv4
-from headwater.auth.errors import SignatureError, UnrecognizedClientError
+from headwater.api.sts import Sts
+from headwater.auth.errors import SignatureError
+from headwater.auth.sigv4 import SERVICE
+from headwater.auth.template import NOTHING, Context
 from headwater.core.http import Request, Response
 from headwater.core.ids import RandomBytes
 from headwater.shapes.wire import Shape, encode
-from headwater.store.records import Scope
 
 __all__ = ["Api", "ApiSettings"]
 
@@ -51,16 +59,16 @@ class Exchange(Struct, kw_only=True):
     request: Request
     line: dict[str, object]  # what the log line will say
     operation: Operation | None = None
-    scope: Scope | None = None  # who signed: the key's account, the signature's region
+    caller: Caller | None = None  # who signed, and for which region
     arguments: Shape | None = None
     result: Shape | None = None
     response: Response | None = None  # ends the chain
 
-    def signed_operation(self) -> tuple[Operation, Scope]:
+    def signed_operation(self) -> tuple[Operation, Caller]:
         """What the steps behind `refuse_unknown` can rely on."""
-        if self.operation is None or self.scope is None:
+        if self.operation is None or self.caller is None:
             raise RuntimeError("the chain is out of order")
-        return self.operation, self.scope
+        return self.operation, self.caller
 
 
 class Api:
@@ -71,6 +79,7 @@ class Api:
         *,
         store: Store,
         control: Control,
+        destinations: Destinations,
         settings: ApiSettings,
         random_bytes: RandomBytes,
         now_ms: Callable[[], int],
@@ -78,11 +87,19 @@ class Api:
     ) -> None:
         self._store = store
         self._control = control
+        self._destinations = destinations
         self._settings = settings
         self._random_bytes = random_bytes
         self._now_ms = now_ms
         self._tokens = PageTokens(token_secret)
         self._rates = Rates()
+        self._authenticator = Authenticator(store, now_ms)
+        self._sts = Sts(
+            store=store,
+            authenticator=self._authenticator,
+            random_bytes=random_bytes,
+            now_ms=now_ms,
+        )
         self._routes = RouteTable(OPERATIONS)
 
     async def respond(self, request: Request) -> Response:
@@ -124,6 +141,12 @@ class Api:
         if len(exchange.request.body) > self._settings.max_body_bytes:
             raise RequestTooLargeError(limit_bytes=self._settings.max_body_bytes)
 
+    async def answer_sts(self, exchange: Exchange) -> None:
+        """STS lives at the same address; it signs, answers and refuses in its own way."""
+        exchange.response = await self._sts.respond(
+            exchange.request, exchange.line, str(exchange.line["request_id"])
+        )
+
     async def find_operation(self, exchange: Exchange) -> None:
         """The operation of that method and path, if there is one."""
         exchange.operation = self._routes.find(exchange.request)
@@ -131,19 +154,12 @@ class Api:
 
     async def verify_signature(self, exchange: Exchange) -> None:
         """Who signed the request, and for which region."""
-        request = exchange.request
         try:
-            signature = sigv4.parse(request, now_ms=self._now_ms())
-            key_id = signature.credential.access_key_id
-            async with self._store.read() as work:
-                key = await work.access_key(key_id)
-            if key is None:
-                raise UnrecognizedClientError
-            sigv4.verify(signature, request, key.secret)
+            caller = await self._authenticator.caller(exchange.request, service=SERVICE)
         except SignatureError as refusal:
             raise SignatureRefusedError(refusal) from None
-        exchange.scope = Scope(key.account, signature.credential.region)
-        exchange.line |= {"access_key_id": key_id, "region": exchange.scope.region}
+        exchange.caller = caller
+        exchange.line |= {"access_key_id": caller.key_id, "region": caller.scope.region}
 
     async def refuse_unknown(self, exchange: Exchange) -> None:
         """Only whoever signed well learns which operations there are."""
@@ -157,8 +173,11 @@ class Api:
 
     async def run_handler(self, exchange: Exchange) -> None:
         """The operation itself, in one transaction."""
-        operation, scope = exchange.signed_operation()
-        exchange.result = await self.perform(operation, scope, exchange.arguments)
+        operation, caller = exchange.signed_operation()
+        facts = NOTHING  # the root may do everything, whatever is known
+        if not caller.principal.is_root:
+            facts = facts_of_request(caller, exchange.request, self._now_ms())
+        exchange.result = await self.perform(operation, caller, exchange.arguments, facts)
 
     async def encode_answer(self, exchange: Exchange) -> None:
         """The response shape to bytes; an operation without one answers with no body."""
@@ -172,14 +191,26 @@ class Api:
 
     # What an operation runs in; the demo uses it too.
 
-    async def perform(self, operation: Operation, scope: Scope, arguments: Any) -> Any:  # noqa: ANN401 - the operation's response shape
-        """Run an operation in one transaction; an error rolls it back.
+    async def perform(
+        self,
+        operation: Operation,
+        caller: Caller,
+        arguments: Any,  # noqa: ANN401 - the operation's request shape
+        facts: Context = NOTHING,
+    ) -> Any:  # noqa: ANN401 - its response shape
+        """Run an operation in one transaction, if the caller may; an error rolls it back.
+
+        `facts` are the condition keys known of the request.
 
         Raises:
             ApiError: the operation's refusal.
         """
-        transaction = self._store.write if operation.writes else self._store.read
-        async with transaction() as work:
+        scope = caller.scope
+        transaction = self._store.write(scope.account) if operation.writes else self._store.read()
+        async with transaction as work:
+            context = {**facts, **facts_of_arguments(arguments)}
+            access = Access(caller=caller, context=context, rows=work)
+            await authorize(access, operation.name, operation.resources, arguments)
             call = Call(
                 operation=operation.name,
                 scope=scope,
@@ -191,6 +222,8 @@ class Api:
                 rates=self._rates,
                 store=work,
                 control=self._control,
+                destinations=self._destinations,
+                access=access,
             )
             if rate := self._settings.quotas.calls_per_s.get(operation.name):
                 call.within_rate(rate, resource=scope.account)
@@ -200,6 +233,7 @@ class Api:
 CHAIN = (
     Api.answer_preflight,
     Api.limit_body,
+    Api.answer_sts,
     Api.find_operation,
     Api.verify_signature,
     Api.refuse_unknown,

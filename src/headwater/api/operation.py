@@ -1,7 +1,7 @@
 """Operation: one row of the API's table; Call: everything a handler may use.
 
 What a handler needs of others is declared here as Protocols (`Work`, `Store`,
-`Control`); the store and the node fit them without importing this module.
+`Control`, `Destinations`); the store and the node fit them without importing this module.
 """
 
 import inspect
@@ -13,8 +13,14 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
+from headwater.api.authorization import Access
 from headwater.api.endpoints import Endpoints
-from headwater.api.errors import QuotaExceededError, ResourceNotFoundError, ThrottlingError
+from headwater.api.errors import (
+    ConflictError,
+    QuotaExceededError,
+    ResourceNotFoundError,
+    ThrottlingError,
+)
 from headwater.api.pagination import PageTokens, cut
 from headwater.api.rates import Rates
 from headwater.api.resources import Resources
@@ -26,14 +32,17 @@ from headwater.core.http import Request
 from headwater.core.ids import RandomBytes
 from headwater.shapes.scalars import StreamHealth
 from headwater.shapes.wire import Shape
+from headwater.store.identities import Identities
 from headwater.store.records import (
-    AccessKeyRecord,
     AdBreakRecord,
+    ChannelRecord,
     Position,
+    RecordingConfigurationRecord,
     ResourceRecord,
     Scope,
     ViewerSessionRevocation,
 )
+from headwater.store.sessions import Sessions
 
 RecordT = TypeVar("RecordT", bound=ResourceRecord)
 
@@ -62,6 +71,19 @@ class Control(Protocol):
 
     def stop_stream(self, channel_arn: str) -> bool:
         """Disconnect whoever publishes, playable already or not; False: nobody does."""
+
+    def put_metadata(self, channel_arn: str, text: str) -> bool:
+        """Give viewers that text with the newest picture; False: the channel is not live."""
+
+
+class Destinations(Protocol):
+    """Where recordings go."""
+
+    def check(self, configuration: RecordingConfigurationRecord, /) -> None:
+        """Find out whether that bucket can be recorded to, and then store it as the state.
+
+        Returns at once; asking again while that is under way does nothing.
+        """
 
 
 class Work(Protocol):
@@ -116,8 +138,13 @@ class Work(Protocol):
     async def ad_break(self, channel_id: str, /) -> AdBreakRecord | None:
         """The last break that was asked for on a channel."""
 
-    async def access_key(self, id: str, /) -> AccessKeyRecord | None:  # noqa: A002
-        """The access key of that id."""
+    @property
+    def identities(self) -> Identities:
+        """Users, policies and access keys."""
+
+    @property
+    def sessions(self) -> Sessions:
+        """Stream sessions."""
 
 
 class Store(Protocol):
@@ -126,8 +153,8 @@ class Store(Protocol):
     def read(self) -> AbstractAsyncContextManager[Work]:
         """A snapshot that cannot be written to."""
 
-    def write(self) -> AbstractAsyncContextManager[Work]:
-        """The only writer until it commits, at the end of the block."""
+    def write(self, account: str | None = None) -> AbstractAsyncContextManager[Work]:
+        """The only writer, at least in that account, until it commits at the end of the block."""
 
 
 class Call(Struct, frozen=True, kw_only=True):
@@ -143,6 +170,12 @@ class Call(Struct, frozen=True, kw_only=True):
     rates: Rates
     store: Work
     control: Control
+    destinations: Destinations
+    access: Access
+
+    async def allowed(self, arns: Sequence[str]) -> list[str]:
+        """Those of a batch's ARNs on which the caller may do this."""
+        return [arn for arn in arns if await self.access.may(self.operation, arn)]
 
     async def find(self, kind: type[RecordT], arn: str) -> RecordT:
         """The resource of that ARN.
@@ -192,6 +225,18 @@ class Call(Struct, frozen=True, kw_only=True):
         quota = self.settings.quotas.of(kind.resource_type)
         if await self.store.count(kind, self.scope, **equal) >= quota.limit:
             raise QuotaExceededError(kind=quota.unit, limit=quota.limit)
+
+    async def unattached(self, record: ResourceRecord) -> None:
+        """Refuse to go on while a channel has that configuration or policy.
+
+        Raises:
+            ConflictError: it says how to detach it.
+        """
+        column = f"{record.resource_type.replace('-', '_')}_arn"
+        if await self.store.count(ChannelRecord, self.scope, **{column: record.arn}):
+            raise ConflictError(
+                f"Resource: {record.arn} is attached to a channel; UpdateChannel detaches it"
+            )
 
     def within_rate(self, per_s: int, *, resource: str) -> None:
         """Take one of the calls that this operation may do to that resource in a second.

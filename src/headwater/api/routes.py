@@ -29,7 +29,8 @@ class Route(Struct, frozen=True):
         if self.path_member:
             found[self.path_member] = request.path.removeprefix(self.path)
         if self.query_list:
-            pairs = parse_qsl(request.query, keep_blank_values=True)
+            # A "+" is a plus, as it is in what was signed.
+            pairs = parse_qsl(request.query.replace("+", "%2B"), keep_blank_values=True)
             found[self.query_list] = [value for name, value in pairs if name == self.query_list]
         return found
 

@@ -8,7 +8,7 @@ and say what is allowed; they never repeat the value, which may be a secret.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -17,6 +17,7 @@ from msgspec import inspect
 from msgspec.structs import replace
 
 from headwater.api.errors import ValidationError
+from headwater.core.secret import Secret
 from headwater.shapes.wire import Shape
 
 ShapeT = TypeVar("ShapeT", bound=Shape)
@@ -27,7 +28,7 @@ NOTHING: Mapping[str, object] = MappingProxyType({})
 # How msgspec ends its texts, e.g. "... - at `$.arns[1]`" or "... - at `key` in `$.tags`".
 _AT = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`\Z")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
-_STEP = re.compile(r"\.(?P<member>[A-Za-z]+)|\[(?:[0-9]+|\.\.\.)\]")
+_STEP = re.compile(r"\.(?P<member>[A-Za-z0-9]+)|\[(?:[0-9]+|\.\.\.)\]")
 
 
 class RequestDecoder(Generic[ShapeT]):
@@ -46,7 +47,9 @@ class RequestDecoder(Generic[ShapeT]):
             ValidationError: it names the first member that is wrong.
         """
         try:
-            return msgspec.convert(_with(_parse(body or b"{}"), elsewhere), self.shape)
+            return msgspec.convert(
+                _with(_parse(body or b"{}"), elsewhere), self.shape, dec_hook=_hide
+            )
         except msgspec.ValidationError as error:
             raise ValidationError(self._explain(str(error))) from None
         except RecursionError:
@@ -81,6 +84,16 @@ def check_tags(operation: str, tags: dict[str, str]) -> None:
         )
 
 
+def check_unique(name: str, values: Sequence[str]) -> None:
+    """Refuse a list that says the same twice; `name` is the operation's and the member's.
+
+    Raises:
+        ValidationError: it names the member.
+    """
+    if len(set(values)) < len(values):
+        raise ValidationError(f"{name} must not have the same item twice")
+
+
 def allowed(type_: inspect.Type) -> str:
     """What a member of that type may hold, in words."""
     match type_:
@@ -91,10 +104,14 @@ def allowed(type_: inspect.Type) -> str:
             text = f"a string{size}" + (
                 f" matching {_shown(type_.pattern)}" if type_.pattern else ""
             )
+        case inspect.CustomType():  # a secret
+            text = "a string"
         case inspect.LiteralType():
             text = "one of " + ", ".join(str(value) for value in type_.values)
         case inspect.IntType():
             text = "an integer" + _between(type_.ge, type_.le, "")
+        case inspect.DateTimeType():
+            text = "an ISO 8601 time with its zone, such as 2030-01-31T12:00:00Z"
         case inspect.BoolType():
             text = "true or false"
         case inspect.ListType():
@@ -110,6 +127,13 @@ def _parse(body: bytes) -> object:
     tree = json.loads(body.decode(), object_pairs_hook=_members, parse_constant=_no_constant)
     msgspec.json.decode(body)  # the stricter reader: refuses half a surrogate pair, say
     return tree
+
+
+def _hide(type_: type, value: object) -> object:
+    """A secret, from the text that it is in a request."""
+    if type_ is not Secret or not isinstance(value, str):
+        raise TypeError
+    return Secret(value)
 
 
 def _with(body: object, elsewhere: Mapping[str, object]) -> object:

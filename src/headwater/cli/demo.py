@@ -13,9 +13,9 @@ from rich.text import Text
 from headwater.cli.serve import running_node, stop_requested
 from headwater.cli.text import key_lines
 from headwater.core.secret import Secret
+from headwater.node.broadcast import Broadcast
 from headwater.node.config import PUBLISH_URL_VARIABLE
 from headwater.node.demo import DemoChannel, demo_channel
-from headwater.node.live import Broadcast
 from headwater.node.node import Node
 from headwater.node.settings import Settings
 

@@ -2,17 +2,27 @@
 
 from collections.abc import Sequence
 
+from rich.console import Console
+
+from headwater.core.secret import Secret
 from headwater.node.node import Endpoints
-from headwater.store.records import AccessKeyRecord
+from headwater.store.identities import AccessKeyRecord
+
+out = Console(highlight=False, markup=False, soft_wrap=True)
+"""Answers go to standard output; log lines and errors to standard error."""
 
 
-def key_lines(key: AccessKeyRecord, region: str, api_url: str | None = None) -> list[str]:
+def key_lines(
+    key: AccessKeyRecord, region: str, api_url: str | None = None, *, token: Secret | None = None
+) -> list[str]:
     """Shell lines that make the AWS CLI and SDKs use this key (and this endpoint)."""
     lines = [
         f"export AWS_ACCESS_KEY_ID={key.id}",
         f"export AWS_SECRET_ACCESS_KEY={key.secret.reveal()}",
         f"export AWS_DEFAULT_REGION={region}",
     ]
+    if token:
+        lines.insert(2, f"export AWS_SESSION_TOKEN={token.reveal()}")
     if api_url:
         lines.append(f"export AWS_ENDPOINT_URL_IVS={api_url}")
     return lines
@@ -25,6 +35,12 @@ def endpoint_rows(endpoints: Endpoints) -> list[tuple[str, str]]:
         ("RTMPS ingest", endpoints.rtmps_url),
         ("RTMP ingest", endpoints.rtmp_url),
     ]
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Rows as columns, on standard output."""
+    for line in aligned(rows):
+        out.print(line)
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -14,6 +14,7 @@ _ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 RESOURCE_ID_LENGTH = 12
 STREAM_ID_TAIL_LENGTH = 23
+SESSION_TOKEN_LENGTH = 128
 SRT_PASSPHRASE_LENGTH = 69  # SRT allows 10 to 79
 
 
@@ -60,6 +61,21 @@ def run_id(random_bytes: RandomBytes) -> str:
 def access_key_id(random_bytes: RandomBytes) -> str:
     """`AKHW` and 16 of A-Z, 2-7: the length and alphabet of AWS's, never one of AWS's."""
     return "AKHW" + pick(_BASE32, 16, random_bytes)
+
+
+def temporary_key_id(random_bytes: RandomBytes) -> str:
+    """`ASHW` and 16 of A-Z, 2-7: a key that goes with a session token."""
+    return "ASHW" + pick(_BASE32, 16, random_bytes)
+
+
+def user_id(random_bytes: RandomBytes) -> str:
+    """`AIHW` and 17 of A-Z, 2-7: as long as AWS's, never one of AWS's."""
+    return "AIHW" + pick(_BASE32, 17, random_bytes)
+
+
+def session_token(random_bytes: RandomBytes) -> Secret:
+    """What goes with a temporary key: 128 characters."""
+    return Secret(pick(_ALPHANUMERIC + "+/", SESSION_TOKEN_LENGTH, random_bytes))
 
 
 def access_key_secret(random_bytes: RandomBytes) -> Secret:

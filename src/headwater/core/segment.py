@@ -51,6 +51,7 @@ class Part(Struct, frozen=True, kw_only=True):
     duration_ms: float  # presentation duration; text only, never summed into times
     independent: bool  # starts with a key frame
     payload: bytes
+    gap: bool = False  # GAP=YES: its media was lost; `payload` is valid, and holds none
 
 
 class SegmentFinished(Struct, frozen=True, kw_only=True):

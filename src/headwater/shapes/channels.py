@@ -65,7 +65,7 @@ class Channel(ChannelSummary, frozen=True, kw_only=True):
 
     ingest_endpoint: str  # a bare host
     playback_url: str
-    srt: Srt
+    srt: Srt | UnsetType  # UNSET in what a stream session shows
     multitrack_input_configuration: MultitrackInputConfiguration
     container_format: ContainerFormat
 

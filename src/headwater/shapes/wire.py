@@ -1,5 +1,6 @@
 """Shape: the base of every wire structure, and how one becomes JSON."""
 
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from msgspec import Struct, json
@@ -26,6 +27,11 @@ def shaped(shape: type[ShapeT], source: object, **derived: object) -> ShapeT:
     """
     taken = (name for name in shape.__struct_fields__ if name not in derived)
     return shape(**{name: getattr(source, name) for name in taken}, **derived)
+
+
+def time_of(unix_ms: int) -> datetime:
+    """A time as AWS's answers show it: in whole seconds."""
+    return datetime.fromtimestamp(unix_ms // 1000, UTC)
 
 
 def encode(shape: Shape) -> bytes:

@@ -2,7 +2,8 @@
 
 Source: IVS API reference. Where it is silent: a list filter that is "" is no filter,
 names match exactly, lists go from oldest to newest, and an ARN of another account or
-region is one that does not exist.
+region is one that does not exist. A recording configuration may be attached while it is
+CREATING, so that nobody has to wait for it, and not when that failed.
 """
 
 from typing import Any
@@ -40,7 +41,7 @@ from headwater.shapes.channels import (
     UpdateChannelResponse,
 )
 from headwater.shapes.wire import shaped
-from headwater.store.records import ChannelRecord
+from headwater.store.records import ChannelRecord, RecordingConfigurationRecord
 
 _ATTACHMENTS = (
     "recording_configuration_arn",
@@ -50,6 +51,7 @@ _ATTACHMENTS = (
 )
 _FILTER = "filter_by_"
 _ADVANCED = ("ADVANCED_SD", "ADVANCED_HD")
+_FAILED = "CREATE_FAILED"
 _DEFAULT_PRESET = "HIGHER_BANDWIDTH_DELIVERY"
 
 
@@ -87,10 +89,11 @@ async def get_channel(call: Call, req: GetChannelRequest) -> GetChannelResponse:
 @operation("BatchGetChannel", on=members("arns"))
 async def batch_get_channel(call: Call, req: BatchGetChannelRequest) -> BatchGetChannelResponse:
     """Up to 50 channels at once, each once; those that are missing are errors in a 200."""
-    records = await call.find_all(ChannelRecord, req.arns)
+    allowed = await call.allowed(req.arns)
+    records = await call.find_all(ChannelRecord, allowed)
     return BatchGetChannelResponse(
         channels=[channel_shape(record, call.endpoints) for record in records],
-        errors=batch_errors(req.arns, (record.arn for record in records)),
+        errors=batch_errors(req.arns, allowed=allowed, found=(record.arn for record in records)),
     )
 
 
@@ -213,7 +216,7 @@ def _attached(req: CreateChannelRequest | UpdateChannelRequest) -> list[str]:
 
 
 async def _check(call: Call, record: ChannelRecord, *, attached: list[str]) -> None:
-    """Refuse members that do not go together, and attached resources that do not exist."""
+    """Refuse members that do not go together, and attached resources that cannot be used."""
     fragmented = record.container_format == "FRAGMENTED_MP4"
     if record.multitrack_enabled and record.type != "STANDARD":
         raise ValidationError(
@@ -230,5 +233,11 @@ async def _check(call: Call, record: ChannelRecord, *, attached: list[str]) -> N
             f"{call.operation}.containerFormat must be TS when there is an adConfigurationArn"
         )
     for arn in attached:
-        if await call.store.resource(call.scope, arn) is None:
+        resource = await call.store.resource(call.scope, arn)
+        if resource is None:
             raise ResourceNotFoundError(arn=arn)
+        if isinstance(resource, RecordingConfigurationRecord) and resource.state == _FAILED:
+            raise ValidationError(
+                f"{call.operation}.recordingConfigurationArn must not be one whose state is "
+                f"{_FAILED}"
+            )

@@ -51,10 +51,11 @@ async def batch_get_stream_key(
     call: Call, req: BatchGetStreamKeyRequest
 ) -> BatchGetStreamKeyResponse:
     """Up to 50 stream keys at once, each once; those that are missing are errors in a 200."""
-    records = await call.find_all(StreamKeyRecord, req.arns)
+    allowed = await call.allowed(req.arns)
+    records = await call.find_all(StreamKeyRecord, allowed)
     return BatchGetStreamKeyResponse(
         stream_keys=[stream_key_shape(record) for record in records],
-        errors=batch_errors(req.arns, (record.arn for record in records)),
+        errors=batch_errors(req.arns, allowed=allowed, found=(record.arn for record in records)),
     )
 
 

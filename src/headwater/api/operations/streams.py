@@ -4,8 +4,6 @@ Source: IVS API reference. A channel that is not live has no stream: the answer 
 ChannelNotBroadcasting, and the state OFFLINE is never shown.
 """
 
-from datetime import UTC, datetime
-
 from msgspec import UNSET
 
 from headwater.api.errors import ChannelNotBroadcastingError
@@ -22,7 +20,7 @@ from headwater.shapes.streams import (
     Stream,
     StreamSummary,
 )
-from headwater.shapes.wire import shaped
+from headwater.shapes.wire import shaped, time_of
 from headwater.store.records import ChannelRecord, Position
 
 
@@ -38,7 +36,7 @@ async def get_stream(call: Call, req: GetStreamRequest) -> GetStreamResponse:
             Stream,
             live,
             state="LIVE",
-            start_time=_time(live.started_at_ms),
+            start_time=time_of(live.started_at_ms),
             playback_url=call.endpoints.playback_url(channel.id),
         )
     )
@@ -61,7 +59,7 @@ async def list_streams(call: Call, req: ListStreamsRequest) -> ListStreamsRespon
     page, last = cut(streams, req.max_results, lambda live: Position(*_order(live)))
     return ListStreamsResponse(
         streams=[
-            shaped(StreamSummary, live, state="LIVE", start_time=_time(live.started_at_ms))
+            shaped(StreamSummary, live, state="LIVE", start_time=time_of(live.started_at_ms))
             for live in page
         ],
         next_token=call.tokens.write(last, list_id) if last else UNSET,
@@ -79,8 +77,3 @@ async def stop_stream(call: Call, req: StopStreamRequest) -> StopStreamResponse:
 
 def _order(live: LiveStream) -> tuple[int, str]:
     return live.started_at_ms, live.stream_id
-
-
-def _time(unix_ms: int) -> datetime:
-    """Whole seconds, as AWS's answers show times."""
-    return datetime.fromtimestamp(unix_ms // 1000, UTC)
