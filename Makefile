@@ -19,7 +19,7 @@ serve: $(VENV)/.installed ## Run the server
 	@$(BIN)/headwater serve
 
 .PHONY: test
-test: system-tools players check unit e2e ## Install what the tests need, then run all checks and tests
+test: system-tools players sdks check unit e2e ## Install what the tests need, then run all checks and tests
 
 .PHONY: setup
 setup: $(VENV)/.developer ## Make the virtual environment with everything for development
@@ -68,6 +68,7 @@ MINUTES ?= 5
 
 .PHONY: bench
 bench: setup bench-tools ## Measure beside nginx: processor time, delivery, waiting viewers, latency, memory
+	$(BENCH)/store.py
 	$(BENCH)/ingest.py
 	$(BENCH)/delivery.py
 	$(BENCH)/waiting_viewers.py
@@ -86,13 +87,18 @@ bench-tools: system-tools ## Install nginx, wrk and h2load where they are missin
 docs: setup ## Write the generated reference pages
 	$(BIN)/headwater config reference > docs/reference/headwater.toml
 	$(BIN)/python scripts/operations_page.py > docs/reference/operations.md
+	$(BIN)/python scripts/client_code.py
 
 .PHONY: players
 players: ## Install the players that tests open in a browser (without npm those tests skip)
-	@scripts/test-players
+	@scripts/npm-packages .players video.js@8.24.1 shaka-player@5.2.12
+
+.PHONY: sdks
+sdks: ## Install the AWS SDK for JavaScript that tests call (without npm those tests skip)
+	@scripts/npm-packages .sdks @aws-sdk/client-ivs@3.1136.0
 
 .PHONY: system-tools
-system-tools: ## Install ffmpeg, Chromium and GStreamer where they are missing
+system-tools: ## Install ffmpeg, Chromium, GStreamer and PostgreSQL where they are missing
 	@scripts/system-tools
 
 .PHONY: clean
