@@ -38,21 +38,22 @@ def started(msn, *, discontinuity=False, init=None):
     )
 
 
-def part(msn, index, duration_ms=PART_MS, payload=None):
+def part(msn, index, duration_ms=PART_MS, payload=None, *, gap=False):
     return Part(
         msn=msn,
         index=index,
         duration_ms=duration_ms,
-        independent=index == 0,
+        independent=index == 0 and not gap,
+        gap=gap,
         payload=f"<{msn}.{index}>".encode() if payload is None else payload,
     )
 
 
-def segment(msn, *, parts=(PART_MS,) * 4, discontinuity=False, init=None):
+def segment(msn, *, parts=(PART_MS,) * 4, discontinuity=False, init=None, gap=False):
     """All events of one segment."""
     return [
         started(msn, discontinuity=discontinuity, init=init),
-        *(part(msn, index, duration_ms) for index, duration_ms in enumerate(parts)),
+        *(part(msn, index, duration_ms, gap=gap) for index, duration_ms in enumerate(parts)),
         SegmentFinished(msn=msn, duration_ms=sum(parts)),
     ]
 

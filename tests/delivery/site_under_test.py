@@ -6,11 +6,13 @@ import json
 from delivery.feed import make_plan, part, segments, started
 from headwater.core.http import Request
 from headwater.delivery.http import ChannelAddress, Delivery
+from headwater.delivery.stream import Announced
 
 CHANNEL = ChannelAddress("us-west-2", "123456789012", "AbCdEf123456")
 MASTER = "/api/video/v1/us-west-2.123456789012.channel.AbCdEf123456.m3u8"
 RUN = "/v1/RunRunRunRunRun1"
-MEDIA = f"{RUN}/720p30"
+NAME = "720p30"
+MEDIA = f"{RUN}/{NAME}"
 PLAYLIST = f"{MEDIA}/playlist.m3u8"
 NOW_MS = 1_767_323_099_125
 
@@ -32,12 +34,13 @@ class Site:
         self.stream = self.delivery.open(
             CHANNEL, RUN.removeprefix("/v1/"), stream_id="st-1", **options
         )
+        self.stream.announce([Announced(name=NAME)])
         if events:
             self.push(plan or make_plan(), *events)
 
     def push(self, *events):
         for event in events:
-            self.stream.push(None, event)
+            self.stream.push(NAME, event)
 
     async def get(self, path, query="", *, method="GET", disconnected=None, **headers):
         request = Request(

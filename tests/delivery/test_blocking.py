@@ -175,4 +175,4 @@ def test_a_plain_request_waits_for_the_first_segment_only():
 def test_directives_are_ignored_after_the_end_and_in_plain_hls(directives):
     assert decide(window_of([*OPEN, FINISHED]), directives) is READY
     assert decide(window_of([FINISHED]), directives) is READY
-    assert decide(window_of(OPEN, low_latency=False), directives) is READY
+    assert decide(window_of(OPEN, make_plan(part_target_ms=None)), directives) is READY

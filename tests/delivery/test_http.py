@@ -13,6 +13,7 @@ from delivery.site_under_test import (
     CHANNEL,
     MASTER,
     MEDIA,
+    NAME,
     OPEN,
     PLAYLIST,
     RUN,
@@ -21,6 +22,7 @@ from delivery.site_under_test import (
     header,
 )
 from headwater.delivery.http import playback_path
+from headwater.delivery.stream import Announced
 
 
 def test_the_playback_path_is_that_of_ivs():
@@ -57,13 +59,8 @@ async def test_the_session_data_is_right_for_each_answer():
     ]
 
 
-@pytest.mark.parametrize(
-    ("plan", "options"),
-    [(make_plan(part_target_ms=None), {}), (make_plan(), {"low_latency": False})],
-    ids=["no parts", "parts hidden"],
-)
-async def test_a_stream_without_low_latency_says_so(plan, options):
-    site = Site(segments(0, 2, parts=(2000,)), plan, **options)
+async def test_a_stream_without_low_latency_says_so():
+    site = Site(segments(0, 2, parts=(2000,)), make_plan(part_target_ms=None))
 
     assert b'"FUTURE",VALUE="false"' in (await site.get(MASTER)).body
 
@@ -301,13 +298,6 @@ async def test_plain_hls_neither_blocks_nor_shows_parts():
     assert (await site.get(f"{MEDIA}/3.ts")).status == 404
 
 
-async def test_a_channel_that_is_not_low_latency_hides_the_parts_it_gets():
-    site = Site(OPEN, low_latency=False)
-
-    assert b"PART" not in (await site.get(PLAYLIST)).body
-    assert (await site.get(f"{MEDIA}/4.0.ts")).status == 404
-
-
 async def test_an_ended_stream_can_be_played_to_its_end():
     site = Site([*segments(0, 20), FINISHED])
     site.clock.now_s += 24
@@ -334,8 +324,9 @@ async def test_l44_a_new_run_has_new_urls_and_the_old_ones_end():
     assert (await task).body.endswith(b"#EXT-X-ENDLIST\n")
     assert (await site.get(MASTER)).status == 404
 
+    second.announce([Announced(name="720p30")])
     for event in [make_plan(), *segment(0)]:
-        second.push(None, event)
+        second.push("720p30", event)
     site.stream.close()
     site.delivery.expire()
 
@@ -379,3 +370,42 @@ async def test_independent_segments_are_promised_until_one_is_not():
     site.push(started(5), msgspec.structs.replace(part(5, 0), independent=False))
 
     assert b"#EXT-X-INDEPENDENT-SEGMENTS" not in (await site.get(MASTER)).body
+
+
+ALLOWED = [
+    # query,                                  audio only is listed
+    ("",                                      False),
+    ("allow_audio_only=true",                 True),
+    ("a=b&allow_audio_only=true&token=x",     True),
+    ("allow_audio_only=false",                False),
+    ("allow_audio_only",                      False),
+    ("allow_audio_only=true" + "&a=b" * 200,  False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("query", "is_listed"), ALLOWED)
+async def test_viewers_ask_for_the_rendition_without_pictures(query, is_listed):
+    site = Site()
+    site.stream.announce([Announced(name=NAME), Announced(name="audio_only", on_request=True)])
+    site.push(make_plan(), *segment(0))
+    sound = {"width": None, "height": None, "frame_rate": None, "codecs": "mp4a.40.2"}
+    for event in [make_plan(**sound), *segment(0)]:
+        site.stream.push("audio_only", event)
+
+    body = (await site.get(MASTER, query)).body
+    assert (b"/audio_only/playlist.m3u8\n" in body) is is_listed
+    assert (await site.get(f"{RUN}/audio_only/0.ts")).status == 200
+
+
+async def test_what_was_lost_is_named_a_gap_and_can_be_fetched_all_the_same():
+    site = Site([*segment(0), started(1), part(1, 0), part(1, 1, payload=b"<none>", gap=True)])
+
+    lines = (await site.get(PLAYLIST)).body.decode().splitlines()
+    assert lines[-4] == '#EXT-X-PART:DURATION=0.50000,URI="1.1.ts",GAP=YES'
+    assert (await site.get(f"{MEDIA}/1.1.ts")).body == b"<none>"
+
+    site.push(*segment(1)[-1:], *segment(2, gap=True), *segment(3))
+    lines = (await site.get(PLAYLIST)).body.decode().splitlines()
+    assert [lines[lines.index(f"{msn}.ts") - 1] for msn in range(4)] == [
+        *("#EXTINF:2.00000,live", "#EXTINF:2.00000,live", "#EXT-X-GAP", "#EXTINF:2.00000,live")
+    ]

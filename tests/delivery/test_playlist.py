@@ -12,7 +12,6 @@ from headwater.delivery.playlist import (
     Variant,
     media_playlist,
     multivariant_playlist,
-    rendition_name,
 )
 from headwater.delivery.window import Window
 
@@ -189,8 +188,6 @@ GOLDEN = [
     ("normal, fMP4, new init",    NORMAL_FMP4, {},
      [*segment(0, parts=(2000,), init=INIT), *segment(1, parts=(2000,), init=b"<other>"), started(2)],
      NORMAL_FMP4_CHANGE),
-    ("channel is not low latency", make_plan(), {"low_latency": False},
-     [*segments(0, 1), FINISHED], NORMAL_TS_END),
 ]  # fmt: skip
 
 
@@ -272,24 +269,6 @@ def test_other_renditions_are_reported_until_the_end():
     assert line not in text(segment(0, parts=(2000,)), NORMAL_TS, reports=[report])
 
 
-NAMES = [
-    # width, height, frame_rate, name
-    (1280,   720,    30.0,       "720p30"),
-    (1920,   1080,   59.94,      "1080p60"),
-    (1280,   720,    29.97,      "720p30"),
-    (720,    1280,   30.0,       "720p30"),
-    (852,    480,    None,       "480p"),
-    (None,   None,   None,       "audio_only"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "frame_rate", "name"), NAMES, ids=[f"{row[3]} {row[:3]}" for row in NAMES]
-)
-def test_a_rendition_is_named(width, height, frame_rate, name):
-    assert rendition_name(make_plan(width=width, height=height, frame_rate=frame_rate)) == name
-
-
 SESSION = Session(
     broadcast_id="st-1A2b",
     session_id="Run1",
@@ -328,10 +307,10 @@ def test_the_multivariant_playlist_has_ivs_names():
     )
 
 
-def test_renditions_stand_best_first_and_independent_only_if_all_are():
+def test_segments_are_independent_only_if_those_of_all_renditions_are():
     low = variant("160p30", peak_bps=230_000, independent=False)
 
-    playlist = multivariant_playlist([low, variant()], SESSION)
+    playlist = multivariant_playlist([variant(), low], SESSION)
 
     assert "INDEPENDENT-SEGMENTS" not in playlist
     assert [line for line in playlist.splitlines() if line.startswith("/")] == [

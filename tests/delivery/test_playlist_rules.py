@@ -121,6 +121,6 @@ def test_a_delta_and_the_playlist_before_make_the_whole(groups):
 @settings(max_examples=15, deadline=None)
 @given(groups=streams())
 def test_plain_hls_has_no_low_latency_tag(groups):
-    for _, playlist in played(groups, FMP4, low_latency=False):
+    for _, playlist in played(groups, make_plan("FRAGMENTED_MP4", part_target_ms=None)):
         for tag in ("PART", "SERVER-CONTROL", "PRELOAD", "PREFETCH", "SKIP", "REPORT"):
             assert f"#EXT-X-{tag}" not in playlist.text

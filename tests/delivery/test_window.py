@@ -124,10 +124,8 @@ def test_a_listed_part_is_one_object_for_all():
     assert window.part_payload(0, 0) is event.payload
 
 
-@pytest.mark.parametrize("how", ["plan", "channel"])
-def test_plain_hls_has_no_parts(how):
-    plan = make_plan(part_target_ms=None if how == "plan" else 500)
-    window = fed(segments(0, 1, parts=(2000,)), plan, low_latency=how == "plan")
+def test_plain_hls_has_no_parts():
+    window = fed(segments(0, 1, parts=(2000,)), make_plan(part_target_ms=None))
 
     assert window.part_payload(1, 0) is None
     assert not window.is_hinted(2, 0)

@@ -1,4 +1,6 @@
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from e2e.harness import make_source, running_server
 
@@ -38,6 +40,13 @@ def channel(client):
     yield create
     for arn in made:
         delete_channel(client, arn)
+
+
+@pytest.fixture
+def public_key_pem():
+    """A viewer token's public key, as ImportPlaybackKeyPair takes it; a new one each time."""
+    public = ec.generate_private_key(ec.SECP384R1()).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def delete_channel(client, arn):

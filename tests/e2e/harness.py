@@ -69,13 +69,18 @@ def running_server(
     *,
     program: Sequence[str] = (HEADWATER,),
     flags: Sequence[str] = (),
+    transcode: str = "off",
 ) -> Iterator[Server]:
-    """Start on free ports; `key` is that of an earlier start in the same data directory."""
+    """Start on free ports; `key` is that of an earlier start in the same data directory.
+
+    By default what comes in is passed through: most tests compare it, frame by frame.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HEADWATER_"))}
     command = [*program, "serve"]
     for flag in ("--http-port", "--http-tls-port", "--rtmp-port", "--rtmp-tls-port"):
         command += [flag, "0"]
-    command += ["--server-data-dir", str(data_dir), "--server-log-format", "json", *flags]
+    command += ["--server-data-dir", str(data_dir), "--server-log-format", "json"]
+    command += ["--transcode-mode", transcode, *flags]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -100,3 +100,19 @@ def test_a_database_url_is_refused_without_showing_its_password():
         load_config({"HEADWATER_STORE_URL": "postgres://me:hunter2@db"})
 
     assert "hunter2" not in str(refused.value)
+
+
+URLS = [
+    # id,          url,                                         shown
+    ("password",   "postgresql://me:hunter2@db/headwater",      "postgresql://me:***@db/headwater"),
+    ("with an @",  "postgresql://me:hunter2@hunter2@db/a",      "postgresql://me:***@db/a"),
+    ("option",     "postgresql://me@db/a?password=hunter2&b=c", "postgresql://me@db/a?password=***&b=c"),
+    ("no secret",  "postgresql://me@db:5432/headwater",         "postgresql://me@db:5432/headwater"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("url", "hidden"), [row[1:] for row in URLS], ids=[row[0] for row in URLS])
+def test_show_hides_a_password_in_the_database_url(url, hidden):
+    rows = {name: value for name, value, _ in shown(load_config({"HEADWATER_STORE_URL": url}))}
+
+    assert rows["store.url"] == repr(hidden)

@@ -9,8 +9,12 @@ from headwater.core.encoded import CodecConfig, EncodedFrame
 from headwater.core.secret import Secret
 from headwater.delivery.http import Delivery
 from headwater.ingest.gate import PublishAttempt, Refusal
+from headwater.media.transcode.wire import EncoderSettings
 from headwater.node import live
-from headwater.node.live import Broadcast, LiveRegistry, Packaging
+from headwater.node.broadcast import Broadcast, Ladders
+from headwater.node.capacity import Capacity
+from headwater.node.live import LiveRegistry, Packaging
+from headwater.node.sessions import SessionLog
 from headwater.store import Store
 from media.encoders import encode
 from store.rows import channel, insert_both, stream_key
@@ -69,6 +73,7 @@ async def registry(tmp_path):
 def registry_of(store):
     return LiveRegistry(
         store=store,
+        sessions=SessionLog(store, server="a", now_ms=lambda: Clock.now_ms),
         delivery=Delivery(
             now_s=lambda: Clock.now_ms / 1000, now_ms=lambda: Clock.now_ms, window_ms=24_000
         ),
@@ -77,7 +82,9 @@ def registry_of(store):
             low_latency_segment_target_ms=2000,
             part_target_ms=333,
             segment_tags=False,
+            metadata_text_frames=False,
         ),
+        ladders=Ladders(is_on=False, settings=EncoderSettings(), capacity=Capacity(None)),
         max_streams=3,
         random_bytes=secrets.token_bytes,
         now_ms=lambda: Clock.now_ms,

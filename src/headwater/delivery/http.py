@@ -1,6 +1,7 @@
 """Playback over HTTP: which path is what, and how long it may be cached.
 
-    /api/video/v1/<region>.<account>.channel.<channel id>.m3u8   multivariant playlist
+    /api/video/v1/<region>.<account>.channel.<channel id>.m3u8   multivariant playlist;
+        ?allow_audio_only=true names the rendition without pictures too
     /v1/<run id>/<rendition>/playlist.m3u8                       media playlist
     /v1/<run id>/<rendition>/init-<n>.mp4                        init segment
     /v1/<run id>/<rendition>/<segment>.ts|.m4s                   segment
@@ -16,13 +17,20 @@ import math
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from http import HTTPStatus
+from urllib.parse import parse_qsl
 
 from msgspec import Struct
 
 from headwater.core.errors import PeerError
 from headwater.core.http import Request, Response
 from headwater.delivery import answers
-from headwater.delivery.blocking import Directives, Verdict, decide, parse_directives
+from headwater.delivery.blocking import (
+    MAX_QUERY_FIELDS,
+    Directives,
+    Verdict,
+    decide,
+    parse_directives,
+)
 from headwater.delivery.playlist import extension
 from headwater.delivery.stream import (
     MEDIA_PREFIX,
@@ -94,7 +102,6 @@ class Delivery:
         run_id: str,
         *,
         stream_id: str,
-        low_latency: bool = True,
         private: bool = False,
     ) -> LiveStream:
         """Begin a run of a channel; an earlier one that is still open is closed.
@@ -103,7 +110,6 @@ class Delivery:
             channel: whose playback path it serves from now on.
             run_id: random, never used before.
             stream_id: what the API calls the stream.
-            low_latency: False hides parts even if packaging makes them.
             private: viewers need a token; none is known yet, so all are refused.
         """
         if run_id in self._runs:
@@ -114,7 +120,6 @@ class Delivery:
         stream = LiveStream(
             run_id,
             stream_id=stream_id,
-            low_latency=low_latency,
             private=private,
             window_ms=self._window_ms,
             now_s=self._now_s,
@@ -168,7 +173,8 @@ class Delivery:
                 max_age_s=None,
             )
         gzipped = answers.accepts_gzip(request)
-        body = stream.multivariant(self._now_ms())
+        with_all = _allows_audio_only(request.query)
+        body = stream.multivariant(self._now_ms(), with_all=with_all)
         # A cached copy's SERVER-TIME would set players' clocks wrong by its age.
         return answers.playlist(
             compress(body) if gzipped else body, gzipped=gzipped, max_age_s=None
@@ -193,6 +199,14 @@ class Delivery:
         if match[2] is None:
             return await _segment(request, stream, rendition, int(match[1]))
         return await _part(request, stream, rendition, int(match[1]), int(match[2]))
+
+
+def _allows_audio_only(query: str) -> bool:
+    try:
+        fields = parse_qsl(query, max_num_fields=MAX_QUERY_FIELDS)
+    except ValueError:  # too many: none of ours
+        return False
+    return ("allow_audio_only", "true") in fields
 
 
 async def _playlist(request: Request, stream: LiveStream, rendition: Rendition) -> Response:

@@ -33,6 +33,7 @@ class Variant(Struct, frozen=True, kw_only=True):
     peak_bps: int
     average_bps: int
     independent: bool  # every segment so far began with a key frame
+    automatic: bool = True  # players may pick it by themselves
 
 
 class Session(Struct, frozen=True, kw_only=True):
@@ -53,22 +54,11 @@ class RenditionReport(Struct, frozen=True, kw_only=True):
     last_part: int
 
 
-def rendition_name(plan: StreamPlan) -> str:
-    """IVS's name of a rendition: "720p30", the smaller edge and the rounded frame rate.
-
-    Audio alone is "audio_only"; without a known frame rate it is "720p".
-    """
-    if plan.width is None or plan.height is None:
-        return "audio_only"
-    frame_rate = "" if plan.frame_rate is None else str(round(plan.frame_rate))
-    return f"{min(plan.width, plan.height)}p{frame_rate}"
-
-
 def multivariant_playlist(variants: Sequence[Variant], session: Session) -> str:
-    """The playlist that names the renditions, best first.
+    """The playlist that names the renditions.
 
     Args:
-        variants: at least one.
+        variants: at least one, best first.
         session: right for the moment of the answer.
 
     Source: RFC 8216 §4.3.4; the order of tags and the names of groups and session data are
@@ -77,7 +67,7 @@ def multivariant_playlist(variants: Sequence[Variant], session: Session) -> str:
     lines = ["#EXTM3U", *_session_data(session)]
     if all(variant.independent for variant in variants):
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
-    for variant in sorted(variants, key=lambda variant: -variant.peak_bps):
+    for variant in variants:
         lines.extend(_variant(variant))
     return _text(lines)
 
@@ -96,7 +86,11 @@ def _session_data(session: Session) -> Iterator[str]:
 
 def _variant(variant: Variant) -> Iterator[str]:
     plan, name = variant.plan, variant.name
-    yield f'#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID="{name}",NAME="{name}",AUTOSELECT=YES,DEFAULT=YES'
+    automatic = "YES" if variant.automatic else "NO"
+    yield (
+        f'#EXT-X-MEDIA:TYPE=VIDEO,GROUP-ID="{name}",NAME="{name}",'
+        f"AUTOSELECT={automatic},DEFAULT={automatic}"
+    )
     attributes = [
         f"BANDWIDTH={variant.peak_bps}",
         f"AVERAGE-BANDWIDTH={variant.average_bps}",
@@ -201,6 +195,8 @@ def _segment(window: Window, segment: SegmentRow, before: SegmentRow | None) -> 
     if segment.parts_listed and window.part_target_ms is not None:
         yield from _parts(window.plan, segment)
     yield f"#EXTINF:{_seconds(segment.duration_ms or 0.0)},live"
+    if segment.is_gap:
+        yield "#EXT-X-GAP"
     yield segment_name(window.plan, segment.msn)
 
 
@@ -226,8 +222,8 @@ def _before_parts(segment: SegmentRow, before: SegmentRow | None) -> Iterator[st
 def _parts(plan: StreamPlan, segment: SegmentRow) -> Iterator[str]:
     for index, part in enumerate(segment.parts):
         uri = part_name(plan, segment.msn, index)
-        independent = ",INDEPENDENT=YES" if part.independent else ""
-        yield f'#EXT-X-PART:DURATION={_seconds(part.duration_ms)},URI="{uri}"{independent}'
+        kind = ",INDEPENDENT=YES" if part.independent else ",GAP=YES" if part.gap else ""
+        yield f'#EXT-X-PART:DURATION={_seconds(part.duration_ms)},URI="{uri}"{kind}'
 
 
 def _skippable(window: Window) -> int:

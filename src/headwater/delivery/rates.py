@@ -8,7 +8,14 @@ of segments lasting 0.5 to 1.5 target durations; AVERAGE-BANDWIDTH that of all.
 class BitRate:
     """Takes the size of each part; gives the peak and the average so far."""
 
-    def __init__(self, target_duration_s: int) -> None:
+    def __init__(self, target_duration_s: int, *, expected_bps: int = 0) -> None:
+        """Nothing is measured yet.
+
+        Args:
+            target_duration_s: EXT-X-TARGETDURATION.
+            expected_bps: what is believed until the first segment has ended.
+        """
+        self._expected_bps = expected_bps
         self._shortest_run_ms = target_duration_s * 500
         self._run_bytes = 0
         self._run_ms = 0.0
@@ -30,11 +37,13 @@ class BitRate:
             self._run_bytes, self._run_ms = 0, 0.0
 
     def average_bps(self) -> int:
-        """Bits per second over all parts, at least 1."""
+        """Bits per second over all parts, at least 1; at first, what is expected."""
+        if self._expected_bps and not self._peak_bps:
+            return self._expected_bps
         return _bps(self._total_bytes, self._total_ms)
 
     def peak_bps(self) -> int:
-        """The highest rate of a segment; before the first has ended, that of its parts."""
+        """The highest rate of a segment; before the first has ended, the average."""
         return max(self._peak_bps, self.average_bps())
 
 

@@ -1,14 +1,20 @@
 """A live stream: its renditions, their windows, rendered playlists and waiting requests.
 
-States of a stream: opened (no plan or no media yet) -> live -> ended (its playlists say
-so and its media stays for a while) -> expired (nothing is left to fetch).
+States of a stream: opened (renditions are still to come) -> live -> ended (its playlists
+say so and its media stays for a while) -> expired (nothing is left to fetch).
+
+It goes live when every rendition that was announced has media, or with those that have
+some by LADDER_WAIT_S; what the multivariant playlist names then is never changed, since
+players read it once.
 
 Playlists are rendered when first asked for after a change, not when pushed to: all
 events of one `push` after another without an await in between become visible at once.
 """
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
 
 from headwater.core.segment import (
     MediaEvent,
@@ -25,7 +31,6 @@ from headwater.delivery.playlist import (
     Variant,
     media_playlist,
     multivariant_playlist,
-    rendition_name,
 )
 from headwater.delivery.rates import BitRate
 from headwater.delivery.viewers import ViewerCount
@@ -35,24 +40,36 @@ from headwater.delivery.window import Window
 MEDIA_PREFIX = "/v1/"
 PLAYLIST_NAME = "playlist.m3u8"
 
+LADDER_WAIT_S = 10.0
+"""From the first media of any rendition: a transcoder may fail once and start again in it."""
+
+
+class Announced(Struct, frozen=True, kw_only=True):
+    """A rendition that is to come."""
+
+    name: str  # "720p30": what players show and what URLs and groups are called
+    on_request: bool = False  # listed only for viewers who ask for such renditions
+    automatic: bool = True  # players may pick it by themselves
+    target_bps: int = 0  # believed until a segment has been measured; 0: nothing is
+
 
 class Rendition:
     """One rendition: a window, and what its viewers share."""
 
     def __init__(
         self,
-        name: str,
+        announced: Announced,
         plan: StreamPlan,
         *,
-        low_latency: bool,
         window_ms: int,
         now_s: Callable[[], float],
     ) -> None:
-        self.name = name
+        self.announced = announced
+        self.name = announced.name
         self.plan = plan
-        self.window = Window(plan, low_latency=low_latency, window_ms=window_ms)
+        self.window = Window(plan, window_ms=window_ms)
         self.is_independent = plan.independent_segments  # as planned, until one is not
-        self.rates = BitRate(plan.target_duration_s)
+        self.rates = BitRate(plan.target_duration_s, expected_bps=announced.target_bps)
         self.room = WaitingRoom(now_s)
         self._bodies: dict[tuple[Skip | None, bool], bytes] = {}
 
@@ -61,7 +78,7 @@ class Rendition:
         self.window.push(event)
         self._bodies.clear()
         match event:
-            case Part():
+            case Part(gap=False):
                 self.rates.add_part(len(event.payload), event.duration_ms)
                 self.is_independent &= event.independent or event.index > 0
             case SegmentFinished():
@@ -98,7 +115,6 @@ class LiveStream:
         run_id: str,
         *,
         stream_id: str,
-        low_latency: bool,
         private: bool,
         window_ms: int,
         now_s: Callable[[], float],
@@ -107,53 +123,58 @@ class LiveStream:
         self.stream_id = stream_id
         self.private = private
         self.viewers = ViewerCount(now_s)
-        self._low_latency = low_latency
         self._window_ms = window_ms
         self._now_s = now_s
-        self._by_key: dict[str | None, Rendition] = {}
-        self._by_name: dict[str, Rendition] = {}
+        self._announced: dict[str, Announced] = {}
+        self._renditions: dict[str, Rendition] = {}  # in the order of announcement
+        self._is_settled = False  # which renditions there are: it has gone live
+        self._first_media_s: float | None = None
         self._closed = False
         self._began_s = now_s()
         self._ended_s: float | None = None
 
-    def push(self, rendition: str | None, event: MediaEvent) -> None:
-        """Take an event of a rendition.
+    def announce(self, renditions: Sequence[Announced]) -> None:
+        """Say, once and before any event, which renditions are to come, best first."""
+        self._announced = {each.name: each for each in renditions}
+
+    def push(self, name: str, event: MediaEvent) -> None:
+        """Take an event of a rendition that was announced.
 
         Args:
-            rendition: its name, or None for the only one: it is then named after its plan.
-            event: in packaging's order, the plan first. After `close` it is ignored: what
-                was under way when the stream was stopped has nowhere to go.
+            name: the rendition's.
+            event: in packaging's order, the plan first. After `close` it is ignored, as is
+                everything of a rendition that came too late: it has nowhere to go.
 
         Raises:
             RuntimeError: events out of order (a bug of ours).
         """
-        if self._closed:
+        if self._closed or (self._is_settled and name not in self._renditions):
             return
         if isinstance(event, StreamPlan):
-            self._add(rendition, event)
+            self._add(name, event)
             return
-        if rendition not in self._by_key:
-            if self._by_key or not isinstance(event, StreamFinished):
+        rendition = self._renditions.get(name)
+        if rendition is None:
+            if not isinstance(event, StreamFinished):
                 raise RuntimeError("a rendition's plan comes first")
-            self.close()  # it ended before anything could be played
-            return
-        self._by_key[rendition].push(event)
-        if self._all_ended():
+            return  # it ended before anything could be played
+        rendition.push(event)
+        if not self._is_settled:
+            self._settle()
+        if all(each.window.ended for each in self._renditions.values()):
             self._note_end()
 
     def close(self) -> None:
         """End the stream, however far it came; calling it again does nothing."""
         self._closed = True
-        for rendition in self._by_key.values():
+        for rendition in self._renditions.values():
             if not rendition.window.ended:
                 rendition.push(StreamFinished())
         self._note_end()
 
     def is_live(self) -> bool:
-        """Whether players can start: there is media of each rendition, and no end."""
-        renditions = self._by_key.values()
-        has_media = bool(renditions) and all(rendition.has_media() for rendition in renditions)
-        return has_media and self._ended_s is None
+        """Whether players can start: there is media of its renditions, and no end."""
+        return self._is_settled and self._ended_s is None
 
     def has_ended(self) -> bool:
         """Whether no more media will come."""
@@ -161,13 +182,13 @@ class LiveStream:
 
     def has_expired(self) -> bool:
         """Whether it ended so long ago that nobody can still be playing its window."""
-        windows = [rendition.window for rendition in self._by_key.values()]
+        windows = [rendition.window for rendition in self._renditions.values()]
         linger_ms = max((window.retention_ms for window in windows), default=0)
         return self._ended_s is not None and self._now_s() - self._ended_s >= linger_ms / 1000
 
     def rendition(self, name: str) -> Rendition | None:
         """The rendition of that name."""
-        return self._by_name.get(name)
+        return self._renditions.get(name)
 
     def viewer_count(self) -> int:
         """Viewers now, as far as they can be told apart."""
@@ -175,15 +196,22 @@ class LiveStream:
 
     def waiting_count(self) -> int:
         """Requests that wait on this stream now."""
-        return sum(rendition.room.count for rendition in self._by_key.values())
+        return sum(rendition.room.count for rendition in self._renditions.values())
 
     def release_late(self) -> None:
-        """Let go of the requests that have waited too long."""
-        for rendition in self._by_key.values():
+        """Let go of the requests, and of the renditions, that were waited for too long."""
+        if not self._is_settled:
+            self._settle()
+        for rendition in self._renditions.values():
             rendition.room.release_late()
 
-    def multivariant(self, now_ms: int) -> bytes:
-        """The multivariant playlist at `now_ms` (Unix ms); only while `is_live`."""
+    def multivariant(self, now_ms: int, *, with_all: bool = False) -> bytes:
+        """The multivariant playlist at `now_ms` (Unix ms); only while `is_live`.
+
+        Args:
+            now_ms: of the answer.
+            with_all: also the renditions that are listed on request.
+        """
         variants = [
             Variant(
                 name=rendition.name,
@@ -192,10 +220,12 @@ class LiveStream:
                 peak_bps=rendition.rates.peak_bps(),
                 average_bps=rendition.rates.average_bps(),
                 independent=rendition.is_independent,
+                automatic=rendition.announced.automatic,
             )
-            for rendition in self._by_key.values()
+            for rendition in self._renditions.values()
+            if with_all or not rendition.announced.on_request
         ]
-        windows = (rendition.window for rendition in self._by_key.values())
+        windows = (rendition.window for rendition in self._renditions.values())
         session = Session(
             broadcast_id=self.stream_id,
             session_id=self.run_id,
@@ -214,28 +244,33 @@ class LiveStream:
         return rendition.playlist(skip=skip, gzipped=gzipped, reports=reports)
 
     def _reports(self, asking: Rendition) -> Iterator[RenditionReport]:
-        for other in self._by_key.values():
+        for other in self._renditions.values():
             if other is not asking and (last := other.window.last_part()):
                 uri = f"../{other.name}/{PLAYLIST_NAME}"
                 yield RenditionReport(uri=uri, last_msn=last[0], last_part=last[1])
 
-    def _add(self, key: str | None, plan: StreamPlan) -> None:
-        if not self._by_key:
+    def _add(self, name: str, plan: StreamPlan) -> None:
+        if not self._renditions:
             self._began_s = self._now_s()
-        name = rendition_name(plan) if key is None else key
-        if key in self._by_key or name in self._by_name:
-            raise RuntimeError(f"rendition {name} already has a plan")
-        rendition = Rendition(
-            name,
-            plan,
-            low_latency=self._low_latency,
-            window_ms=self._window_ms,
-            now_s=self._now_s,
-        )
-        self._by_key[key] = self._by_name[name] = rendition
+        if name in self._renditions or name not in self._announced:
+            raise RuntimeError(f"rendition {name} has a plan already, or was not announced")
+        added = Rendition(self._announced[name], plan, window_ms=self._window_ms, now_s=self._now_s)
+        there = self._renditions | {name: added}
+        self._renditions = {each: there[each] for each in self._announced if each in there}
 
-    def _all_ended(self) -> bool:
-        return all(rendition.window.ended for rendition in self._by_key.values())
+    def _settle(self) -> None:
+        """Go live, if there is enough to go live with."""
+        ready = {name: each for name, each in self._renditions.items() if each.has_media()}
+        if not any(not each.announced.on_request for each in ready.values()):
+            return
+        if self._first_media_s is None:
+            self._first_media_s = self._now_s()
+        if (
+            len(ready) == len(self._announced)
+            or self._now_s() - self._first_media_s >= LADDER_WAIT_S
+        ):
+            self._is_settled = True
+            self._renditions = ready
 
     def _note_end(self) -> None:
         if self._ended_s is None:

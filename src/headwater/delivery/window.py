@@ -50,6 +50,7 @@ class PartRow(Struct, kw_only=True):
 
     duration_ms: float
     independent: bool
+    gap: bool  # nothing of it can be played
     start_byte: int  # within its segment
     end_byte: int
     payload: bytes | None
@@ -67,6 +68,11 @@ class SegmentRow(Struct, kw_only=True):
     duration_ms: float | None = None
     payload: bytes | None = None
 
+    @property
+    def is_gap(self) -> bool:
+        """Whether nothing of it can be played."""
+        return all(part.gap for part in self.parts)
+
     def part_payload(self, index: int) -> bytes | None:
         """The bytes of a part: they outlive its own payload within the segment's."""
         part = self.parts[index]
@@ -82,16 +88,10 @@ class Window:
     sequence number of the segment that is open or comes next: all before it are complete.
     """
 
-    def __init__(
-        self,
-        plan: StreamPlan,
-        *,
-        low_latency: bool = True,
-        window_ms: int = DEFAULT_WINDOW_MS,
-    ) -> None:
+    def __init__(self, plan: StreamPlan, *, window_ms: int = DEFAULT_WINDOW_MS) -> None:
         target_duration_ms = plan.target_duration_s * 1000
         self.plan = plan
-        self.part_target_ms = plan.part_target_ms if low_latency else None
+        self.part_target_ms = plan.part_target_ms
         self.length_ms = max(window_ms, MIN_TARGET_DURATIONS_LISTED * target_duration_ms)
         # RFC 8216 §6.2.2: a removed segment stays for its own duration and that of the
         # longest playlist that listed it (which may exceed the length by one segment).
@@ -220,6 +220,7 @@ class Window:
             PartRow(
                 duration_ms=event.duration_ms,
                 independent=event.independent,
+                gap=event.gap,
                 start_byte=start_byte,
                 end_byte=start_byte + len(event.payload),
                 payload=event.payload,

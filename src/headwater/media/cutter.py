@@ -22,6 +22,8 @@ time then goes on with the sound.
 
 from collections import deque
 
+from msgspec import Struct
+
 from headwater.core.errors import LimitError
 from headwater.core.packet import Packet
 from headwater.core.segment import MediaEvent, Part, SegmentFinished, SegmentStarted, StreamPlan
@@ -38,6 +40,15 @@ RECENT_GOPS = 8  # what the next is judged by: half a minute at the usual length
 MAX_OPEN_BYTES = 64 << 20  # not yet in a part: 6.5 s at 80 Mb/s; more is an attack
 
 
+class Cut(Struct, frozen=True, kw_only=True):
+    """An event and its place in presentation time: what another rendition has to do too."""
+
+    event: StreamPlan | SegmentStarted | Part | SegmentFinished
+    at_pts: int  # ticks of 90 kHz: where a segment begins, else where the part or segment ends
+    tag: bytes | None = None  # that a segment began with
+    inserted: tuple[TimedTag, ...] = ()  # tags in the part besides
+
+
 class Cutter:
     """The open part and segment of one stream."""
 
@@ -49,6 +60,7 @@ class Cutter:
         self._segment_target_ms = segment_target_ms
         self._segment_tags = segment_tags
         self._events: list[MediaEvent] = []
+        self._cuts = [Cut(event=plan, at_pts=0)]
         self._msn = 0
         self._index = 0  # of the next part within its segment
         self._discontinuity = False  # before the next segment
@@ -58,11 +70,17 @@ class Cutter:
         self._end_wall_ms = 0  # wall clock of the end of the last segment
         self._now_ms = 0
         self._ended_ms = 0.0  # media in the segments that have ended
+        self._due: deque[TimedTag] = deque()  # inserted, and in no part yet
 
     def drain(self) -> list[MediaEvent]:
         """What happened since the last call."""
         events, self._events = self._events, []
         return events
+
+    def drain_cuts(self) -> list[Cut]:
+        """The same since the last call, with the places; bounded by who calls it."""
+        cuts, self._cuts = self._cuts, []
+        return cuts
 
     def set_tracks(self, tracks: TrackSet) -> None:
         """End what is open; what follows is a new timeline of these tracks."""
@@ -90,6 +108,7 @@ class Cutter:
         self._last_key = 0
         self._gops: deque[int] = deque(maxlen=RECENT_GOPS)
         self._reorder = 0  # ticks between decoding and showing a frame
+        self._audio_room = 0  # ticks of sound behind the end of the last part
 
     def _ticks(self, milliseconds: int) -> int:
         return milliseconds * self._scale // 1000
@@ -119,12 +138,19 @@ class Cutter:
             self._meet_keyframe(packet)
         self._pending, self._pending_ms = packet, now_ms
 
+    def insert(self, tag: TimedTag) -> None:
+        """Put a tag into the part that its time lies in; the next one, if that is out.
+
+        Tags come in the order of their times.
+        """
+        self._due.append(tag)
+
     def finish(self) -> None:
         """End the open part and segment: nothing follows on this timeline."""
         if self._tracks is None or self._anchor is None:
             return
         # All the sound that is left belongs to the last part.
-        self._reorder += self._ticks(2 * MAX_AUDIO_LEAD_MS)
+        self._audio_room = self._ticks(2 * MAX_AUDIO_LEAD_MS)
         if self._pending is not None:
             frame, self._pending = self._pending, None
             self._close(frame, frame.dts + self._last_duration)
@@ -219,7 +245,7 @@ class Cutter:
             self._cut(self._cursor)
         if self._index:
             duration_ms = (self._part_start - self._segment_start) * 1000 / self._scale
-            self._events.append(SegmentFinished(msn=self._msn, duration_ms=duration_ms))
+            self._emit(SegmentFinished(msn=self._msn, duration_ms=duration_ms), self._part_start)
             self._end_wall_ms = self._wall_ms(self._part_start)
             self._ended_ms += duration_ms
             self._received_ms = None
@@ -243,7 +269,7 @@ class Cutter:
 
     def _audio_end(self, end: int) -> int:
         """First audio tick that belongs behind a part that ends at `end` of the clock."""
-        return rescale(end + self._reorder, self._scale, self._audio_scale)
+        return rescale(end + self._reorder + self._audio_room, self._scale, self._audio_scale)
 
     def _cut(self, end: int) -> None:
         """Write the open part, which ends at `end`, and open the next."""
@@ -253,18 +279,18 @@ class Cutter:
         tracks = (samples, sound) if is_video else ([], samples)
         wanted = self._segment_tags and not self._index
         tags = [self._segment_tag(*tracks)] if wanted else []
-        payload = self._writer.write_part(*tracks, tags)
+        inserted = self._take_tags(end)
+        payload = self._writer.write_part(*tracks, [*tags, *inserted])
         if not self._index:
-            self._start_segment()
-        self._events.append(
-            Part(
-                msn=self._msn,
-                index=self._index,
-                duration_ms=(end - self._part_start) * 1000 / self._scale,
-                independent=bool(samples) and samples[0].packet.keyframe,
-                payload=payload,
-            )
+            self._start_segment(tags[0].data if tags else None)
+        part = Part(
+            msn=self._msn,
+            index=self._index,
+            duration_ms=(end - self._part_start) * 1000 / self._scale,
+            independent=bool(samples) and samples[0].packet.keyframe,
+            payload=payload,
         )
+        self._emit(part, end, inserted=inserted)
         self._index += 1
         self._part_start = end
         self._cursor = max(self._cursor, end)
@@ -287,18 +313,36 @@ class Cutter:
         )
         return TimedTag(pts=pts, data=tag)
 
-    def _start_segment(self) -> None:
+    def _start_segment(self, tag: bytes | None) -> None:
         init = self._init if self._init != self._written_init else None
         self._written_init = self._init
-        self._events.append(
-            SegmentStarted(
-                msn=self._msn,
-                discontinuity=self._discontinuity,
-                init=init,
-                program_date_time_ms=self._wall_ms(self._segment_start),
-            )
+        started = SegmentStarted(
+            msn=self._msn,
+            discontinuity=self._discontinuity,
+            init=init,
+            program_date_time_ms=self._wall_ms(self._segment_start),
         )
+        self._emit(started, self._segment_start, tag)
         self._discontinuity = False
+
+    def _emit(
+        self,
+        event: SegmentStarted | Part | SegmentFinished,
+        ticks: int,
+        tag: bytes | None = None,
+        inserted: tuple[TimedTag, ...] = (),
+    ) -> None:
+        self._events.append(event)
+        at_pts = rescale(ticks + self._reorder, self._scale, VIDEO_TIMESCALE)
+        self._cuts.append(Cut(event=event, at_pts=at_pts, tag=tag, inserted=inserted))
+
+    def _take_tags(self, end: int) -> tuple[TimedTag, ...]:
+        # As sound, which lies on the same clock of presentation: what is left goes last.
+        end_pts = rescale(end + self._reorder + self._audio_room, self._scale, VIDEO_TIMESCALE)
+        tags: list[TimedTag] = []
+        while self._due and self._due[0].pts < end_pts:
+            tags.append(self._due.popleft())
+        return tuple(tags)
 
     def _take_audio(self, end: int) -> list[Sample]:
         queue, samples = self._audio, []

@@ -12,7 +12,7 @@ from statistics import fmean, median
 
 from headwater.core.packet import Packet
 from headwater.core.segment import Container, StreamPlan
-from headwater.core.track import VIDEO_TIMESCALE, AudioTrack, TrackSet, VideoTrack
+from headwater.core.track import VIDEO_TIMESCALE, TrackSet
 from headwater.media.codec.aac import SAMPLES_PER_FRAME
 
 MIN_TARGET_DURATION_S, MAX_TARGET_DURATION_S = 2, 6
@@ -37,6 +37,7 @@ def decide_plan(
     container: Container,
     part_target_ms: int | None,
     gop_ms: float | None,
+    frames_together: int = 1,
 ) -> StreamPlan:
     """The plan of a stream that begins with these tracks and packets.
 
@@ -46,14 +47,17 @@ def decide_plan(
         container: what parts are written in.
         part_target_ms: about how long parts should be; None: plain HLS without parts.
         gop_ms: from the first to the second key frame; None: no second one in time.
+        frames_together: parts hold a multiple of so many frames.
     """
-    video, audio = tracks.video, tracks.audio
+    video = tracks.video
     clock = [packet.dts for packet in packets if (packet.kind == "video") == (video is not None)]
     rate = frame_rate(clock, video.frame_rate) if video else None
     part_ms = None
     if part_target_ms is not None:
         scale, frame_ticks = clock_pace(tracks, rate)
-        part_ms = planned_part_ms(clock, frame_ticks, scale, part_target_ms)
+        part_ms = planned_part_ms(
+            clock[::frames_together], frames_together * frame_ticks, scale, part_target_ms
+        )
     target_s = target_duration_s(gop_ms) if video else MIN_TARGET_DURATION_S
     return StreamPlan(
         container=container,
@@ -62,14 +66,16 @@ def decide_plan(
         frame_rate=rate,
         width=video.width if video else None,
         height=video.height if video else None,
-        codecs=",".join(_codec_strings(video, audio)),
+        codecs=codec_strings(tracks),
         independent_segments=video is None
         or (gop_ms is not None and gop_ms <= longest_segment_ms(target_s)),
     )
 
 
-def _codec_strings(video: VideoTrack | None, audio: AudioTrack | None) -> list[str]:
-    return [track.codec_string for track in (video, audio) if track is not None]
+def codec_strings(tracks: TrackSet) -> str:
+    """The list for CODECS (RFC 6381)."""
+    there = [track for track in (tracks.video, tracks.audio) if track is not None]
+    return ",".join(track.codec_string for track in there)
 
 
 def clock_pace(tracks: TrackSet, rate: float | None) -> tuple[int, float]:

@@ -12,9 +12,10 @@ from headwater.core.packet import Packet
 from headwater.core.segment import Container, MediaEvent, StreamFinished
 from headwater.core.timebase import rescale
 from headwater.core.track import VIDEO_TIMESCALE, TrackSet
-from headwater.media.cutter import Cutter
+from headwater.media.cutter import Cut, Cutter
 from headwater.media.fmp4.fragment import Fmp4Writer
 from headwater.media.plan import decide_plan
+from headwater.media.sample import TimedTag
 from headwater.media.ts.muxer import TsWriter
 
 MAX_PLANNING_MS = 6000  # of media: the longest GOP that a target duration is made for
@@ -34,6 +35,7 @@ class Segmenter:
         segment_target_ms: int = 2000,
         part_target_ms: int = 333,
         segment_tags: bool = True,
+        frames_together: int = 1,
     ) -> None:
         """Nothing is cut yet.
 
@@ -43,7 +45,10 @@ class Segmenter:
             segment_target_ms: segments are cut at the key frames nearest to it.
             part_target_ms: parts have the whole number of frames nearest to it.
             segment_tags: begin each segment with an ID3 tag that says when it came in.
+            frames_together: parts hold a multiple of so many frames, so that renditions
+                with that fraction of the frames can be cut at the same times.
         """
+        self._frames_together = frames_together
         self._container = container
         self._segment_target_ms = segment_target_ms
         self._part_target_ms = part_target_ms if low_latency else None
@@ -56,6 +61,7 @@ class Segmenter:
         self._timeline: list[Packet] = []  # held since the last TrackSet
         self._first_ms: int | None = None  # of the timeline
         self._keys: list[int] = []  # decode times of its key frames
+        self._early: list[TimedTag] = []  # tags that came before the plan
         self._over = False
 
     def push(self, item: TrackSet | Packet, now_ms: int) -> list[MediaEvent]:
@@ -79,6 +85,17 @@ class Segmenter:
             raise RuntimeError("a TrackSet comes before the first packet")
         self._note(item)
         return self._begin() if self._can_plan(self._tracks) else []
+
+    def cuts(self) -> list[Cut]:
+        """Where it was cut since the last call, for a Follower; none before the plan."""
+        return self._cutter.drain_cuts() if self._cutter is not None else []
+
+    def insert(self, tag: TimedTag) -> None:
+        """Put an ID3 tag into the part that its time lies in; the next one, if that is out."""
+        if self._cutter is None:
+            self._early.append(tag)
+        else:
+            self._cutter.insert(tag)
 
     def flush(self) -> list[MediaEvent]:
         """End the open part, the open segment and the stream."""
@@ -131,12 +148,14 @@ class Segmenter:
             container=self._container,
             part_target_ms=self._part_target_ms,
             gop_ms=gop_ms,
+            frames_together=self._frames_together,
         )
-        tags = self._segment_tags
-        writer = TsWriter(with_tags=tags) if self._container == "TS" else Fmp4Writer()
+        writer = TsWriter() if self._container == "TS" else Fmp4Writer()
         self._cutter = Cutter(
-            plan, writer, segment_target_ms=self._segment_target_ms, segment_tags=tags
+            plan, writer, segment_target_ms=self._segment_target_ms, segment_tags=self._segment_tags
         )
+        for tag in self._early:
+            self._cutter.insert(tag)
         held, self._held, self._timeline = self._held, [], []
         events: list[MediaEvent] = [plan]
         for item, now_ms in held:

@@ -106,6 +106,7 @@ class Timeline:
 
     def __init__(self) -> None:
         self.dropped = Dropped()
+        self.edge_pts = 0  # the newest picture, or sound where there is none; 90 kHz
         self._clock = EncoderClock()
         self._video: VideoTrack | None = None  # as the encoder configured it last
         self._audio: AudioTrack | None = None
@@ -322,6 +323,8 @@ class Timeline:
         if dts is None:
             self.dropped.late += 1
             return None
+        if self._tracks is not None and self._tracks.video is None:
+            self.edge_pts = max(self.edge_pts, position_ms * _TICKS_PER_MS)
         return Packet(kind="audio", dts=dts, pts=dts, keyframe=True, data=frame.data)
 
     def _video_packet(self, frame: _Frame, position_ms: int) -> Packet:
@@ -332,6 +335,7 @@ class Timeline:
             self._last_interval = dts - self._last_dts
         dts = max(dts, 0)
         self._last_dts = dts
+        self.edge_pts = max(self.edge_pts, pts)
         return Packet(
             kind="video", dts=dts, pts=max(pts, dts), keyframe=frame.keyframe, data=frame.data
         )

@@ -171,7 +171,8 @@ def shown(config: Config) -> list[tuple[str, str, str]]:
 def _shown(setting: Setting, value: object) -> str:
     if setting.dotted != "store.url" or not isinstance(value, str):
         return repr(value)
-    return repr(re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", value))
+    hidden = re.sub(r"//([^:/@]*):.*@", r"//\1:***@", value)
+    return repr(re.sub(r"(?i)(password=)[^&]*", r"\1***", hidden))
 
 
 def _toml(value: str | int) -> str:

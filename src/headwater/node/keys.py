@@ -3,15 +3,19 @@
 import fcntl
 import secrets
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from headwater.core import ids
+from headwater.api.credentials import lasting_key, temporary_key
+from headwater.api.sts import MAX_DURATION_S as MAX_LASTS_S
 from headwater.core.errors import OperatorError
+from headwater.core.secret import Secret
 from headwater.node.settings import Settings
 from headwater.store import Store
-from headwater.store.records import AccessKeyRecord
+from headwater.store.identities import ROOT, AccessKeyRecord, Identities, UserRecord
 
 DESCRIPTION_LENGTH = 128
 """Longest description of a key: a line in a table."""
@@ -44,7 +48,7 @@ def lock_data_dir(path: Path) -> IO[str]:
     Raises:
         OperatorError: another server runs on it.
     """
-    file = (path / LOCK_FILE).open("w")
+    file = (path / LOCK_FILE).open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -56,6 +60,20 @@ def lock_data_dir(path: Path) -> IO[str]:
     return file
 
 
+def server_id(lock: IO[str]) -> str:
+    """What tells the server on this data directory from others, now and after a restart.
+
+    It stands in the file that `lock_data_dir` returned, and is made when it does not yet.
+    """
+    lock.seek(0)
+    found = lock.read()
+    if not found:
+        found = secrets.token_hex(8)
+        lock.write(found)
+        lock.flush()
+    return found
+
+
 async def open_store(settings: Settings) -> Store:
     """The database of these settings, migrated to this version's schema."""
     data_dir = prepare_data_dir(settings)
@@ -63,62 +81,118 @@ async def open_store(settings: Settings) -> Store:
     return await Store.open(settings.store.url or f"sqlite:///{file}")
 
 
-def new_access_key(account: str, description: str) -> AccessKeyRecord:
-    """A key nobody has seen yet."""
-    return AccessKeyRecord(
-        id=ids.access_key_id(secrets.token_bytes),
-        account=account,
-        secret=ids.access_key_secret(secrets.token_bytes),
-        created_at_ms=time.time_ns() // 1_000_000,
-        description=description,
-    )
+@asynccontextmanager
+async def opened_store(settings: Settings) -> AsyncIterator[Store]:
+    """The database of these settings, for one command."""
+    store = await open_store(settings)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 async def ensure_root_key(store: Store, account: str) -> AccessKeyRecord | None:
     """Make the first key of an empty database; None when there is one already."""
     async with store.write() as work:
-        if await work.list_access_keys():
+        if await work.identities.list_access_keys():
             return None
-        key = new_access_key(account, ROOT_DESCRIPTION)
-        await work.insert_access_key(key)
-        return key
+        return await _new_root_key(work.identities, account, ROOT_DESCRIPTION)
 
 
-async def create_key(settings: Settings, account: str | None, description: str) -> AccessKeyRecord:
-    """`headwater key create`."""
+async def root_key(store: Store, account: str) -> AccessKeyRecord:
+    """A lasting key of the account itself; made if there is none."""
+    async with store.write() as work:
+        key = await work.identities.root_key(account)
+        return key or await _new_root_key(work.identities, account, "made by headwater demo")
+
+
+async def create_key(
+    settings: Settings,
+    account: str | None,
+    description: str,
+    *,
+    user: str | None = None,
+    lasts_s: int | None = None,
+) -> tuple[AccessKeyRecord, Secret | None]:
+    """`headwater key create`: the key and, when it expires, its session token.
+
+    Raises:
+        OperatorError: which argument is wrong, and what is allowed.
+    """
     if len(description) > DESCRIPTION_LENGTH:
         raise OperatorError(f"a key's description has at most {DESCRIPTION_LENGTH} characters")
-    account = account or settings.server.account_id
-    if not (len(account) == 12 and account.isascii() and account.isdigit()):  # noqa: PLR2004
-        raise OperatorError(f"account {account!r}: must be 12 digits")
-    store = await open_store(settings)
-    try:
-        key = new_access_key(account, description)
-        async with store.write() as work:
-            await work.insert_access_key(key)
-        return key
-    finally:
-        await store.close()
+    if lasts_s is not None and not 1 <= lasts_s <= MAX_LASTS_S:
+        raise OperatorError("a temporary key lasts 1 second to 36 hours")
+    account = account_of(settings, account)
+    async with opened_store(settings) as store, store.write() as work:
+        user_id = ROOT if user is None else (await user_named(work.identities, account, user)).id
+        owner = {"account": account, "user_id": user_id, "description": description}
+        now_ms = time.time_ns() // 1_000_000
+        token = None
+        if lasts_s is None:
+            key = lasting_key(secrets.token_bytes, **owner, now_ms=now_ms)
+        else:
+            key, token = temporary_key(
+                secrets.token_bytes, **owner, now_ms=now_ms, lasts_ms=lasts_s * 1000
+            )
+        await work.identities.insert_access_key(key)
+    return key, token
 
 
-async def list_keys(settings: Settings) -> list[AccessKeyRecord]:
-    """`headwater key list`."""
-    store = await open_store(settings)
-    try:
-        async with store.read() as work:
-            return await work.list_access_keys()
-    finally:
-        await store.close()
+async def list_keys(
+    settings: Settings, user: str | None = None
+) -> list[tuple[AccessKeyRecord, str]]:
+    """`headwater key list`: keys, and whose they are ("" for an account's own)."""
+    async with opened_store(settings) as store, store.read() as work:
+        keys = await work.identities.list_access_keys()
+        names = {ROOT: ""}
+        for user_id in {key.user_id for key in keys} - {ROOT}:
+            owner = await work.identities.user(user_id)
+            names[user_id] = owner.name if owner else user_id
+    listed = [(key, names[key.user_id]) for key in keys]
+    return [(key, name) for key, name in listed if user in {None, name}]
 
 
 async def delete_key(settings: Settings, key_id: str) -> None:
-    """`headwater key delete`; a running server refuses the key from then on."""
-    store = await open_store(settings)
-    try:
-        async with store.write() as work:
-            if not await work.delete_access_key(key_id):
-                raise OperatorError(
-                    f"there is no access key {key_id!r}; `headwater key list` shows all"
-                )
-    finally:
-        await store.close()
+    """`headwater key delete`; a running server refuses the key a second later at most."""
+    async with opened_store(settings) as store, store.write() as work:
+        if not await work.identities.delete_access_key(key_id):
+            raise OperatorError(
+                f"there is no access key {key_id!r}; `headwater key list` shows all"
+            )
+
+
+def account_of(settings: Settings, account: str | None) -> str:
+    """The account that a command speaks of.
+
+    Raises:
+        OperatorError: it is none.
+    """
+    account = account or settings.server.account_id
+    if not (len(account) == 12 and account.isascii() and account.isdigit()):  # noqa: PLR2004
+        raise OperatorError(f"account {account!r}: must be 12 digits")
+    return account
+
+
+async def user_named(identities: Identities, account: str, name: str) -> UserRecord:
+    """The account's user of that name.
+
+    Raises:
+        OperatorError: there is none.
+    """
+    user = await identities.user_named(account, name)
+    if user is None:
+        raise OperatorError(f"there is no user {name!r}; `headwater user list` shows all")
+    return user
+
+
+async def _new_root_key(identities: Identities, account: str, description: str) -> AccessKeyRecord:
+    key = lasting_key(
+        secrets.token_bytes,
+        account=account,
+        user_id=ROOT,
+        description=description,
+        now_ms=time.time_ns() // 1_000_000,
+    )
+    await identities.insert_access_key(key)
+    return key

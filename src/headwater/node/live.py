@@ -1,33 +1,23 @@
-"""What is live right now: one Broadcast per accepted publish, and the registry of them.
+"""What is live right now: the registry of one Broadcast per accepted publish.
 
-States of a broadcast: connected -> live (its first playlist can be served) -> ended.
-The registry is the ingest's PublishGate and the API's Control.
+It is the ingest's PublishGate and the API's Control.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-import structlog
 from msgspec import Struct
 
 from headwater.api.operation import LiveStream
 from headwater.core import ids
-from headwater.core.encoded import CodecConfig, EncodedFrame, EncoderMetadata, Kind
-from headwater.core.segment import MediaEvent, StreamPlan
-from headwater.core.track import TrackSet
 from headwater.delivery.http import ChannelAddress, Delivery
-from headwater.delivery.stream import LiveStream as DeliveryStream
 from headwater.ingest.server import PublishAttempt, Refusal
-from headwater.media.measure import IngestMeter, Reading
-from headwater.media.pace import Pace
-from headwater.media.segmenter import Segmenter
-from headwater.media.timeline import Timeline
+from headwater.node.broadcast import Broadcast, Ladders
+from headwater.node.renditions import Cutting
+from headwater.node.sessions import SessionLog
 from headwater.store import Store
 from headwater.store.records import ChannelRecord
-
-STARVING_AFTER_MS = 5_000
-"""Silence from the encoder after which a stream's health is STARVING."""
 
 GONE_AFTER_MS = 3_000
 """Silence after which the same key may take over: an encoder that changed its network comes
@@ -38,8 +28,6 @@ GONE_LOOK_S = 0.1
 DENIED = "NetStream.Publish.Denied"
 """Of NetStream's codes for a refused publish, the one whose text OBS shows its user."""
 
-log = structlog.get_logger(__name__)
-
 
 class Packaging(Struct, frozen=True, kw_only=True):
     """How streams are cut."""
@@ -48,126 +36,21 @@ class Packaging(Struct, frozen=True, kw_only=True):
     low_latency_segment_target_ms: int
     part_target_ms: int
     segment_tags: bool
+    metadata_text_frames: bool
 
-    def segmenter(self, channel: ChannelRecord) -> Segmenter:
-        """A segmenter for a channel's stream."""
+    def of(self, channel: ChannelRecord) -> Cutting:
+        """How this channel's streams are cut."""
         low_latency = channel.latency_mode == "LOW"
-        return Segmenter(
-            "FRAGMENTED_MP4" if channel.container_format == "FRAGMENTED_MP4" else "TS",
+        return Cutting(
+            container="FRAGMENTED_MP4" if channel.container_format == "FRAGMENTED_MP4" else "TS",
             low_latency=low_latency,
             segment_target_ms=(
                 self.low_latency_segment_target_ms if low_latency else self.segment_target_ms
             ),
             part_target_ms=self.part_target_ms,
             segment_tags=self.segment_tags,
+            metadata_text_frames=self.metadata_text_frames,
         )
-
-
-class Broadcast:
-    """One encoder's stream on its way from packets to playlists (ingest's Publisher)."""
-
-    def __init__(
-        self,
-        *,
-        channel: ChannelRecord,
-        stream_id: str,
-        output: DeliveryStream,
-        packaging: Packaging,
-        stop: Callable[[str], None],
-        now_ms: Callable[[], int],
-        on_end: Callable[["Broadcast"], None],
-    ) -> None:
-        self.channel = channel
-        self.stream_id = stream_id
-        self.stop = stop
-        self.plan: StreamPlan | None = None
-        self.started_at_ms = now_ms()
-        self.bytes_in = 0
-        self.encoder = ""
-        self._was_live = False
-        self.last_frame_ms = self.started_at_ms
-        self._output = output
-        self._now_ms = now_ms
-        self._on_end = on_end
-        self._meter = IngestMeter()
-        self._pace = Pace()
-        self._timeline = Timeline()
-        self._segmenter = packaging.segmenter(channel)
-
-    @property
-    def is_live(self) -> bool:
-        """Viewers can be served."""
-        return self._output.is_live()
-
-    def health(self) -> Literal["HEALTHY", "STARVING"]:
-        """STARVING when the encoder has been silent for a while."""
-        silent_ms = self._now_ms() - self.last_frame_ms
-        return "STARVING" if silent_ms > STARVING_AFTER_MS else "HEALTHY"
-
-    def uptime_ms(self) -> int:
-        """Time since the first playlist could be served, or since the encoder connected."""
-        return self._now_ms() - self.started_at_ms
-
-    def viewer_count(self) -> int:
-        """Viewers watching now."""
-        return self._output.viewer_count()
-
-    def receive(self, item: CodecConfig | EncodedFrame | EncoderMetadata, now_ms: int) -> None:
-        """Take what the encoder sent; raises PeerError if it cannot be packaged."""
-        if isinstance(item, EncoderMetadata):
-            self.encoder = str(item.values.get("encoder", ""))
-            return
-        self.bytes_in += len(item.data)
-        self.last_frame_ms = now_ms
-        for packet in self._timeline.push(self._watch(item, now_ms)):
-            if isinstance(packet, TrackSet):
-                self._meter.configure(packet)
-            self._deliver(self._segmenter.push(packet, now_ms))
-
-    def measured(self) -> dict[Kind, Reading]:
-        """What each track really is, second by second."""
-        return self._meter.read(self._now_ms())
-
-    def _watch(self, item: CodecConfig | EncodedFrame, now_ms: int) -> CodecConfig | EncodedFrame:
-        """Measure what came; give it a time that can be used."""
-        if isinstance(item, CodecConfig):
-            self._pace.configure(item)
-            return item
-        self._meter.count(item, now_ms)
-        trusted = not self._pace.by_arrival
-        frame = self._pace.pass_on(item, now_ms)
-        if trusted and self._pace.by_arrival:
-            log.warning(
-                "encoder's clock runs at a wrong rate: times of arrival are used",
-                channel=self.channel.arn,
-                stream=self.stream_id,
-            )
-        return frame
-
-    def ended(self, reason: str) -> None:
-        """The connection is over: finish the playlists and say so once."""
-        self._deliver(self._segmenter.flush())
-        self._output.close()
-        self._on_end(self)
-        log.info(
-            "stream ended",
-            channel=self.channel.arn,
-            stream=self.stream_id,
-            reason=reason,
-            duration_ms=self.uptime_ms(),
-            bytes_in=self.bytes_in,
-            encoder=self.encoder,
-        )
-
-    def _deliver(self, events: list[MediaEvent]) -> None:
-        for event in events:
-            self._output.push(None, event)
-            if isinstance(event, StreamPlan):
-                self.plan = event
-        if not self._was_live and self.is_live:
-            self._was_live = True
-            self.started_at_ms = self._now_ms()
-            log.info("stream live", channel=self.channel.arn, stream=self.stream_id)
 
 
 class LiveRegistry:
@@ -177,19 +60,29 @@ class LiveRegistry:
         self,
         *,
         store: Store,
+        sessions: SessionLog,
         delivery: Delivery,
         packaging: Packaging,
+        ladders: Ladders,
         max_streams: int,
         random_bytes: ids.RandomBytes,
         now_ms: Callable[[], int],
     ) -> None:
         self._store = store
+        self._sessions = sessions
         self._delivery = delivery
         self._packaging = packaging
+        self._ladders = ladders
         self._max_streams = max_streams
         self._random_bytes = random_bytes
         self._now_ms = now_ms
         self._broadcasts: dict[str, Broadcast] = {}
+        self._tasks: set[asyncio.Task[None]] = set()  # of broadcasts that have ended
+
+    async def close(self) -> None:
+        """When every encoder is gone: wait until the last media is out, about a second."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     # ingest.server.PublishGate
 
@@ -213,6 +106,8 @@ class LiveRegistry:
             # keeps DeleteChannel and DeleteStreamKey away from a live channel.
             broadcast.ended("deleted while connecting")
             return _refusal("The stream key is not valid.")
+        async with self._store.read() as work:
+            await broadcast.session.begin(work, self._now_ms())
         return broadcast
 
     async def _is_free(self, channel_arn: str) -> bool:
@@ -248,9 +143,12 @@ class LiveRegistry:
             channel=channel,
             stream_id=stream_id,
             output=output,
-            packaging=self._packaging,
+            session=self._sessions.session(channel, stream_id),
+            cutting=self._packaging.of(channel),
+            ladders=self._ladders,
             stop=attempt.stop,
             now_ms=self._now_ms,
+            in_background=self._in_background,
             on_end=self._forget,
         )
         self._broadcasts[channel.arn] = broadcast
@@ -258,6 +156,11 @@ class LiveRegistry:
 
     def _forget(self, broadcast: Broadcast) -> None:
         self._broadcasts.pop(broadcast.channel.arn, None)
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     # api.operation.Control
 
@@ -286,6 +189,14 @@ class LiveRegistry:
         if broadcast is None:
             return False
         broadcast.stop("stopped through the API")
+        return True
+
+    def put_metadata(self, channel_arn: str, text: str) -> bool:
+        """Give viewers that text with the newest picture; False when the channel is not live."""
+        broadcast = self._broadcasts.get(channel_arn)
+        if broadcast is None or not broadcast.is_live:
+            return False
+        broadcast.put_metadata(text)
         return True
 
     def broadcasts(self) -> list[Broadcast]:

@@ -15,16 +15,27 @@ from headwater.api.app import Api
 from headwater.api.settings import ApiSettings
 from headwater.delivery.http import Delivery
 from headwater.ingest.server import RtmpServer
+from headwater.media.transcode.wire import EncoderSettings
+from headwater.node.broadcast import Ladders
+from headwater.node.capacity import Capacity, known_units, measure
 from headwater.node.certificate import Certificate, CertificateFiles, certificate_files
+from headwater.node.destinations import Destinations
 from headwater.node.http_server import HttpServer
-from headwater.node.keys import ensure_root_key, lock_data_dir, open_store, prepare_data_dir
+from headwater.node.keys import (
+    ensure_root_key,
+    lock_data_dir,
+    open_store,
+    prepare_data_dir,
+    server_id,
+)
 from headwater.node.listen import listen, port_of
 from headwater.node.live import LiveRegistry, Packaging
 from headwater.node.quotas import quotas_of
 from headwater.node.routes import Pages, Routes
+from headwater.node.sessions import SessionLog
 from headwater.node.settings import Settings
 from headwater.store import Store
-from headwater.store.records import AccessKeyRecord
+from headwater.store.identities import AccessKeyRecord
 
 TICK_S = 1.0
 CERTIFICATE_LOOK_S = 10.0
@@ -107,7 +118,7 @@ class Node:
             [port_of(sock) for sock in (http_sock, https_sock, rtmp_sock, rtmps_sock)],
         )
         data_dir = prepare_data_dir(settings)
-        self._stack.enter_context(lock_data_dir(data_dir))
+        lock = self._stack.enter_context(lock_data_dir(data_dir))
         certificate = self._certificate(data_dir)
         self.store = await open_store(settings)
         self._stack.push_async_callback(self.store.close)
@@ -116,8 +127,15 @@ class Node:
         delivery = Delivery(
             now_s=time.monotonic, now_ms=now_ms, window_ms=settings.packaging.window_ms
         )
-        self.live = self._make_registry(delivery)
-        self.api = await self._make_api()
+        capacity = await self._capacity()
+        sessions = SessionLog(self.store, server=server_id(lock), now_ms=now_ms)
+        await sessions.start()
+        self._stack.push_async_callback(sessions.close)
+        self.live = self._make_registry(delivery, sessions, capacity)
+        self._stack.push_async_callback(self.live.close)
+        destinations = Destinations(data_dir, self.store)
+        self._stack.push_async_callback(destinations.settle)
+        self.api = await self._make_api(destinations)
         routes = Routes(api=self.api, delivery=delivery, pages=self._pages, store=self.store)
         https = self._http_server(https_sock, routes, certificate.files)
         rtmps = self._rtmp_server()
@@ -128,7 +146,7 @@ class Node:
         https.start()
         await rtmp.start(rtmp_sock, self.live)
         await rtmps.start(rtmps_sock, self.live, ssl_context=certificate.context)
-        for work in (_tick(delivery), _watch(certificate, https)):
+        for work in (_tick(delivery), _watch(certificate, https), self._measure(capacity)):
             self._stack.callback(asyncio.create_task(work).cancel)
 
     def _http_server(
@@ -147,16 +165,42 @@ class Node:
             proxy_protocol=self._settings.rtmp.proxy_protocol == "on",
         )
 
-    def _make_registry(self, delivery: Delivery) -> LiveRegistry:
-        packaging = self._settings.packaging
+    async def _capacity(self) -> Capacity:
+        """What is set, else what was measured at an earlier start."""
+        transcode = self._settings.transcode
+        if transcode.capacity_units:
+            return Capacity(transcode.capacity_units)
+        return Capacity(await known_units(self.store, transcode.encoder, transcode.preset))
+
+    async def _measure(self, capacity: Capacity) -> None:
+        transcode = self._settings.transcode
+        if transcode.mode == "on" and capacity.units is None:
+            await measure(capacity, self.store, transcode.encoder, transcode.preset)
+
+    def _make_registry(
+        self, delivery: Delivery, sessions: SessionLog, capacity: Capacity
+    ) -> LiveRegistry:
+        packaging, transcode = self._settings.packaging, self._settings.transcode
         return LiveRegistry(
             store=self.store,
+            sessions=sessions,
             delivery=delivery,
             packaging=Packaging(
                 segment_target_ms=packaging.segment_target_ms,
                 low_latency_segment_target_ms=packaging.low_latency_segment_target_ms,
                 part_target_ms=packaging.part_target_ms,
                 segment_tags=packaging.segment_tags == "on",
+                metadata_text_frames=packaging.metadata_text_frames == "on",
+            ),
+            ladders=Ladders(
+                is_on=transcode.mode == "on",
+                settings=EncoderSettings(
+                    encoder=transcode.encoder,
+                    preset=transcode.preset,
+                    encoder_threads=transcode.encoder_threads,
+                    decoder_threads=transcode.decoder_threads,
+                ),
+                capacity=capacity,
             ),
             max_streams=self._settings.rtmp.max_streams,
             random_bytes=secrets.token_bytes,
@@ -177,7 +221,7 @@ class Node:
         )
         return Certificate(files)
 
-    async def _make_api(self) -> Api:
+    async def _make_api(self, destinations: Destinations) -> Api:
         async with self.store.write() as work:
             token_secret = await work.setting(TOKEN_SECRET)
             if token_secret is None:
@@ -187,6 +231,7 @@ class Node:
         return Api(
             store=self.store,
             control=self.live,
+            destinations=destinations,
             settings=ApiSettings(
                 ingest_host=public.ingest_host or self.endpoints.ingest_host,
                 srt_host=public.srt_host or self.endpoints.ingest_host,

@@ -13,13 +13,17 @@ from msgspec import Meta, Struct
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 URL_PATTERN = r"^https?://([^\s/{}]|\{prefix\}|\{region\})+\Z|^\Z"
+PRESET_PATTERN = r"^[a-z0-9]{1,16}\Z"
+STORE_PATTERN = r"^(sqlite:///|postgresql://).+|^\Z"
 HOST_PATTERN = r"^([A-Za-z0-9._-]|\{prefix\}|\{region\})*\Z"
 PATTERN_TEXT = {
     r"^[0-9]{12}\Z": "12 digits",
     r"^[a-z0-9-]{1,32}\Z": "lower-case letters, digits and hyphens, e.g. us-east-1",
+    PRESET_PATTERN: "up to 16 lower-case letters and digits",
     URL_PATTERN: "an http:// or https:// URL without a path, with {prefix} and {region}, or empty",
     HOST_PATTERN: "a bare host name, with {prefix} and {region} where wanted, or empty",
-    r"^sqlite:///.+|^\Z": "sqlite:///<file>, or empty",
+    STORE_PATTERN: "sqlite:///<file>, or "
+    "postgresql://<user>:<password>@<host>:<port>/<database>, or empty",
 }
 
 
@@ -164,8 +168,9 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
     url: Annotated[
         str,
         _text(
-            r"^sqlite:///.+|^\Z",
-            "Where the data is kept; empty: the SQLite file headwater.db in server.data_dir.",
+            STORE_PATTERN,
+            "Where the data is kept; empty: the SQLite file headwater.db in server.data_dir. "
+            "Best given as an environment variable when it has a password.",
         ),
     ] = ""
 
@@ -249,12 +254,58 @@ class PackagingSettings(Struct, frozen=True, kw_only=True):
             "player's getLiveLatency needs it. ffprobe notes that it cannot decode it."
         ),
     ] = "off"
+    metadata_text_frames: Annotated[
+        Literal["on", "off"],
+        Meta(
+            description="Carry what PutMetadata gives in a TXXX frame as well, for players that "
+            "read no PRIV frames; the IVS player then tells each message twice."
+        ),
+    ] = "off"
     part_target_ms: Annotated[
         int, Meta(ge=200, le=1000, description="Part length aimed at with latencyMode LOW.")
     ] = 333
     window_ms: Annotated[
         int, Meta(ge=20_000, le=120_000, description="Media that a live playlist lists at least.")
     ] = 24_000
+
+
+class TranscodeSettings(Struct, frozen=True, kw_only=True):
+    """Renditions that have to be encoded: those of channels that are not BASIC."""
+
+    mode: Annotated[
+        Literal["on", "off"],
+        Meta(
+            description="off: every channel passes its input through and has that one rendition, "
+            "whatever its type; for machines that are too small, or viewers that are few."
+        ),
+    ] = "on"
+    encoder: Annotated[
+        Literal["x264", "nvenc", "vaapi", "qsv"],
+        Meta(description="What encodes the pictures; `headwater doctor` shows what works here."),
+    ] = "x264"
+    preset: Annotated[
+        str,
+        _text(
+            PRESET_PATTERN,
+            "The encoder's own name of how much effort to make; with x264 ultrafast, superfast, "
+            "veryfast, faster, fast or medium.",
+        ),
+    ] = "veryfast"
+    encoder_threads: Annotated[
+        int, Meta(ge=1, le=16, description="Threads of each rendition's encoder.")
+    ] = 1
+    decoder_threads: Annotated[
+        int, Meta(ge=1, le=16, description="Threads of each stream's decoder.")
+    ] = 1
+    capacity_units: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="How much may be encoded at once, where 1280x720 at 30 frames a second "
+            "is 1; streams beyond it are refused. 0: measured at the first start.",
+        ),
+    ] = 0
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -268,6 +319,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     quotas: QuotaSettings = QuotaSettings()
     packaging: PackagingSettings = PackagingSettings()
+    transcode: TranscodeSettings = TranscodeSettings()
 
 
 class Setting(Struct, frozen=True, kw_only=True):

@@ -35,8 +35,7 @@ MAX_AUDIO_PES_BYTES = 56_000  # with one frame more (8 kB) its 16-bit length sti
 class TsWriter:
     """Writes parts; tables and counters live as long as the stream."""
 
-    def __init__(self, *, with_tags: bool = True) -> None:
-        self._with_tags = with_tags
+    def __init__(self) -> None:
         self._pat = psi.pat()
         self._pmt = b""
         self._version = -1
@@ -53,7 +52,7 @@ class TsWriter:
     def set_tracks(self, tracks: TrackSet) -> bytes | None:
         """No init segment: the tables and parameter sets are in every part."""
         self._version = (self._version + 1) % 32
-        self._pmt = psi.pmt(tracks, self._version, with_tags=self._with_tags)
+        self._pmt = psi.pmt(tracks, self._version)
         self._audio_only = tracks.video is None
         if tracks.video is not None:
             config = h264.parse_config(tracks.video.config)

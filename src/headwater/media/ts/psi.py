@@ -44,20 +44,20 @@ def pat() -> bytes:
     )
 
 
-def pmt(tracks: TrackSet, version: int, *, with_tags: bool = True) -> bytes:
+def pmt(tracks: TrackSet, version: int) -> bytes:
     """The payload of the packet with the program map table of these tracks, and of ID3 tags.
 
-    `version` (0 to 31) must change with the tracks.
+    `version` (0 to 31) must change with the tracks. The tags are named whether there are
+    any or not: a stream that shows up later would be a discontinuity (RFC 8216 §4.3.2.3).
     """
     streams = b""
     if tracks.audio is not None:
         streams += _stream(STREAM_TYPE_AAC, AUDIO_PID)
     if tracks.video is not None:
         streams += _stream(STREAM_TYPE_H264, VIDEO_PID)
-    if with_tags:
-        streams += _stream(STREAM_TYPE_METADATA, METADATA_PID, _METADATA)
+    streams += _stream(STREAM_TYPE_METADATA, METADATA_PID, _METADATA)
     clock_pid = VIDEO_PID if tracks.video is not None else AUDIO_PID
-    program = (0xE000 | clock_pid).to_bytes(2, "big") + _described(_POINTER if with_tags else b"")
+    program = (0xE000 | clock_pid).to_bytes(2, "big") + _described(_POINTER)
     return _section(_PMT, _PROGRAM, version, program + streams)
 
 
