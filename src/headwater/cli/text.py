@@ -20,11 +20,12 @@ def key_lines(
         f"export AWS_ACCESS_KEY_ID={key.id}",
         f"export AWS_SECRET_ACCESS_KEY={key.secret.reveal()}",
         f"export AWS_DEFAULT_REGION={region}",
+        f"export AWS_REGION={region}",  # the JavaScript SDK reads only this one
     ]
     if token:
         lines.insert(2, f"export AWS_SESSION_TOKEN={token.reveal()}")
     if api_url:
-        lines.append(f"export AWS_ENDPOINT_URL_IVS={api_url}")
+        lines += [f"export AWS_ENDPOINT_URL_{service}={api_url}" for service in ("IVS", "STS")]
     return lines
 
 
