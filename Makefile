@@ -67,11 +67,12 @@ BENCH := PYTHONPATH=tests $(BIN)/python benchmarks
 MINUTES ?= 5
 
 .PHONY: bench
-bench: setup bench-tools ## Measure beside nginx: processor time, delivery, waiting viewers, latency, memory
+bench: setup bench-tools ## Measure beside nginx and ffmpeg: processor time, delivery, waiting viewers, transcoding, latency, memory
 	$(BENCH)/store.py
 	$(BENCH)/ingest.py
 	$(BENCH)/delivery.py
 	$(BENCH)/waiting_viewers.py
+	$(BENCH)/transcode.py
 	$(BENCH)/glass_to_glass.py
 	$(BENCH)/soak.py --minutes $(MINUTES)
 

@@ -133,6 +133,7 @@ MALFORMED = [
     ("trailing",        b"{} {}",                          "body must be a JSON object"),
     ("NaN",             b'{"x":NaN}',                      "body must be a JSON object"),
     ("endless number",  b'{"x":' + b"1" * 5000 + b"}",     "body must be a JSON object"),
+    ("beyond a double", b'{"x":1e999}',                    "body must be a JSON object"),
     ("Latin-1",         b'{"name":"\xe9"}',                "body must be UTF-8"),
     ("deep lists",      b'{"x":' + b"[" * 100_000,         "nested too deeply"),
     ("deep objects",    b'{"x":' * 40_000,                 "nested too deeply"),

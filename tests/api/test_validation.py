@@ -52,6 +52,8 @@ MALFORMED = [
     ("form",             b"name=a",                          "body must be a JSON object"),
     ("NaN",              b'{"maxResults":NaN}',              "body must be a JSON object"),
     ("endless number",   b'{"x":' + b"1" * 5000 + b"}",      "body must be a JSON object"),
+    ("beyond a double",  b'{"x":1e999}',                     "body must be a JSON object"),
+    ("below a double",   b'{"maxResults":-1e999}',           "body must be a JSON object"),
     ("lone surrogate",   b'{"name":"\\ud800"}',              "body must be a JSON object"),
     ("control char",     b'{"name":"\n"}',                   "body must be a JSON object"),
     ("byte order mark",  b"\xef\xbb\xbf{}",                  "body must be a JSON object"),

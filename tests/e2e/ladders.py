@@ -11,7 +11,7 @@ from e2e.harness import FFMPEG, publishing, wait_for, wait_until_live
 FPS = 10  # a third of the usual work; the ladder is that of 30
 SOURCE_S = 32  # a whole number of AAC frames, so that it can be sent in a loop
 SETTLE_S = 20
-FLAGS = ("--transcode-preset", "ultrafast", "--transcode-capacity-units")
+FLAGS = ("--transcode-preset", "superfast", "--transcode-capacity-units")
 
 
 def make_picture(path, size):
@@ -36,7 +36,8 @@ class Playback:
 
     def __init__(self, server, channel):
         self._server = server
-        self.arn, self.url = channel["arn"], channel["playbackUrl"]
+        self.url = channel["playbackUrl"]
+        self.watch_url = f"{server.url}/watch/{channel['arn'].rpartition('/')[2]}"
         uris = [line for line in self.multivariant().splitlines() if line[:1] == "/"]
         self.renditions = [uri.split("/")[3] for uri in uris]
         self._run = uris[0].rpartition("/")[0].rpartition("/")[0]

@@ -106,3 +106,26 @@ def test_it_notices_the_end(server, client, channel, page, container, way):
 
     seen = stats(page)
     assert (seen["state"], seen["errors"], seen["rebuffers"]) == ("Ended", [], 0)
+
+
+@pytest.mark.parametrize("container", ["TS", "FRAGMENTED_MP4"])
+def test_it_tells_each_message_once_as_ivss_own(server, client, channel, page, container):
+    made, key = channel(insecureIngest=True, containerFormat=container)
+    texts = [f"message {number}: ü" for number in range(10)]
+    with test_picture(server.ingest_url("rtmp", key["value"])):
+        wait_until_live(client, made["arn"])
+        page.evaluate("url => play(url)", made["playbackUrl"])
+        wait_for(lambda: stats(page)["position_s"] > 2, 20, "the player to play")
+        for text in texts:
+            client.put_metadata(channelArn=made["arn"], metadata=text)
+            page.wait_for_timeout(300)
+        page.wait_for_timeout(6000)
+        seen = stats(page)
+
+    told = [cue for cue in seen["cues"] if cue["description"] != "segmentmetadata"]
+    assert [cue["text"] for cue in told] == texts
+    assert {(cue["type"], cue["owner"]) for cue in told} == {
+        ("TextMetadataCue", "metadata.live-video.net")
+    }
+    assert all(cue["startTime"] == cue["endTime"] for cue in told)
+    assert seen["errors"] == []

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import urllib.request
 
@@ -5,6 +6,8 @@ import pytest
 
 from e2e.harness import frame_hashes, publishing, wait_for, wait_until_live
 
+NO_DECODER = r"Unsupported codec with id \d+ for input stream \d+\n"
+"""What ffprobe says of timed metadata, IVS's own included."""
 PATHS = [
     # id,               scheme,  container,          latency
     ("rtmp ts low",     "rtmp",  "TS",               "LOW"),

@@ -29,9 +29,23 @@ def spell(rendition: Rendition) -> str:
     return f"{rendition.name} {rendition.width}x{rendition.height}@{rate} {video}+{audio}"
 
 
-SD60 = ["480p30 852x480@30 1400k+source", "360p30 640x360@30 630k+64k", "160p30 284x160@30 230k+48k"]
-HD_HIGH = ["480p30 852x480@30 1300k+128k", "360p30 640x360@30 700k+64k", "160p30 284x160@30 270k+48k", "audio_only 0x0@- source+64k"]
-HD_CONSTRAINED = ["480p30 852x480@30 800k+128k", "360p30 640x360@30 400k+64k", "160p30 284x160@30 220k+48k", "audio_only 0x0@- source+64k"]
+SD60 = [
+    "480p30 852x480@30 1400k+source",
+    "360p30 640x360@30 630k+64k",
+    "160p30 284x160@30 230k+48k",
+]
+HD_HIGH = [
+    "480p30 852x480@30 1300k+128k",
+    "360p30 640x360@30 700k+64k",
+    "160p30 284x160@30 270k+48k",
+    "audio_only 0x0@- source+64k",
+]
+HD_CONSTRAINED = [
+    "480p30 852x480@30 800k+128k",
+    "360p30 640x360@30 400k+64k",
+    "160p30 284x160@30 220k+48k",
+    "audio_only 0x0@- source+64k",
+]
 
 DOCUMENTED = [
     # id,                          type,          preset,      input,            renditions

@@ -1,12 +1,11 @@
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from msgspec import structs
-from typer.testing import CliRunner
 
-from headwater.cli.main import app
 from headwater.node import doctor
 from headwater.node.capacity import Encoder, Probed
 from headwater.node.certificate import certificate_files
@@ -169,19 +168,27 @@ async def test_a_transcoder_that_does_not_run_is_a_problem(monkeypatch):
     assert found.state == "note"
 
 
-def test_the_command_fails_where_there_is_a_problem(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("HEADWATER_")]:
-        monkeypatch.delenv(name)
-    flags = ["--transcode-mode", "off"]
+def test_the_command_fails_where_there_is_a_problem(tmp_path):
+    command = [sys.executable, "-m", "headwater.cli", "doctor", "--transcode-mode", "off"]
     for name in FREE_PORTS:
-        flags += [f"--{name.replace('.', '-').replace('_', '-')}", "0"]
+        command += [f"--{name.replace('.', '-').replace('_', '-')}", "0"]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("HEADWATER_")}
 
-    fine = CliRunner().invoke(app, ["doctor", *flags])
-    assert fine.exit_code == 0, fine.output
-    assert "ok       disk:" in fine.output
+    def told(*flags):
+        return subprocess.run(
+            [*command, *flags],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+        )
 
-    Path("file").write_text("")
-    broken = CliRunner().invoke(app, ["doctor", *flags, "--server-data-dir", "file/data"])
-    assert broken.exit_code == 1
-    assert "problem  disk:" in broken.output
+    fine = told()
+    assert (fine.returncode, fine.stderr) == (0, "")
+    assert "ok       disk:" in fine.stdout
+
+    (tmp_path / "file").write_text("")
+    broken = told("--server-data-dir", "file/data")
+    assert broken.returncode == 1
+    assert "problem  disk:" in broken.stdout

@@ -236,3 +236,48 @@ async def test_a_wrong_clock_is_noticed_and_said_once(registry, clock):
 
     assert encoder.answer._pace.by_arrival
     assert encoder.answer.plan is not None
+
+
+def session_of(registry):
+    """The session of the one stream, as it would be written."""
+    [record] = registry._sessions._waiting.values()
+    return record
+
+
+async def test_a_silent_encoder_is_told_to_its_session_once_and_so_is_its_return(registry):
+    encoder = await Encoder(registry).publish()
+    feed(encoder, 3.9)
+    for after_ms in (0, 5_001, 1_000):
+        Clock.now_ms += after_ms
+        registry.look()
+    encoder.answer.receive(CONFIG, Clock.now_ms)
+    registry.look()
+    encoder.answer.ended("closed by the encoder")
+
+    record = session_of(registry)
+    assert [(event["name"], event["type"]) for event in record.events] == [
+        ("Session Ended", "IVS Stream State Change"),
+        ("Stream End", "IVS Stream State Change"),
+        ("Starvation End", "IVS Stream Health Change"),
+        ("Starvation Start", "IVS Stream Health Change"),
+        ("Stream Start", "IVS Stream State Change"),
+        ("Session Created", "IVS Stream State Change"),
+    ]
+
+
+async def test_metadata_is_taken_when_viewers_can_be_served(registry):
+    encoder = await Encoder(registry).publish()
+    arn = encoder.answer.channel.arn
+    assert not registry.put_metadata(arn, "early")
+    assert not registry.put_metadata(arn + "x", "nowhere")
+
+    feed(encoder, 3.0)
+    assert registry.put_metadata(arn, "hello")
+    assert registry.put_metadata(arn, "again")  # at the same picture
+    encoder.answer.ended("closed by the encoder")
+
+    for rendition in encoder.answer._output._renditions.values():
+        media = b"".join(row.payload or b"" for row in rendition.window.listed())
+        assert media.count(b"metadata.live-video.net\x00hello") == 1
+        assert media.count(b"metadata.live-video.net\x00again") == 1
+        assert b"early" not in media

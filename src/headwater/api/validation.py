@@ -125,7 +125,10 @@ def allowed(type_: inspect.Type) -> str:
 
 def _parse(body: bytes) -> object:
     tree = json.loads(body.decode(), object_pairs_hook=_members, parse_constant=_no_constant)
-    msgspec.json.decode(body)  # the stricter reader: refuses half a surrogate pair, say
+    try:
+        msgspec.json.decode(body)  # the stricter reader: refuses half a surrogate pair, say
+    except msgspec.ValidationError as error:  # 1e999, whose path is not that of a member
+        raise ValueError from error
     return tree
 
 

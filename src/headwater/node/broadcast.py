@@ -37,7 +37,7 @@ from headwater.media.timeline import Timeline
 from headwater.media.transcode.wire import EncoderSettings
 from headwater.node.capacity import Capacity
 from headwater.node.renditions import Cutting, Renditions, announcements, refitted
-from headwater.node.sessions import Session
+from headwater.node.sessions import HEALTH_CHANGE, Session
 from headwater.node.transcoder import COMMAND, Transcoder, Transcoding
 from headwater.store.records import ChannelRecord
 
@@ -104,6 +104,7 @@ class Broadcast:
         self.encoder = ""
         self.last_frame_ms = self.started_at_ms
         self._was_live = False
+        self._last_health = "HEALTHY"  # as the session was told
         self._output = output
         self._cutting = cutting
         self._ladders = ladders
@@ -138,6 +139,14 @@ class Broadcast:
         """STARVING when the encoder has been silent for a while."""
         silent_ms = self._now_ms() - self.last_frame_ms
         return "STARVING" if silent_ms > STARVING_AFTER_MS else "HEALTHY"
+
+    def look(self) -> None:
+        """Tell the session when the encoder of a live stream falls silent, and comes back."""
+        health = self.health()
+        if self.is_live and health != self._last_health:
+            name = "Starvation Start" if health == "STARVING" else "Starvation End"
+            self.session.note(name, self._now_ms(), kind=HEALTH_CHANGE)
+            self._last_health = health
 
     def uptime_ms(self) -> int:
         """Time since the first playlist could be served, or since the encoder connected."""
@@ -188,6 +197,8 @@ class Broadcast:
     def ended(self, reason: str) -> None:
         """The connection is over: finish the playlists and say so once."""
         self.session.end(self._now_ms())
+        # At once: the same encoder may be back before the last pictures are out.
+        self._ladders.capacity.give_back(self._units)
         if self._transcoder is None:
             self._close()
         else:
@@ -292,4 +303,3 @@ class Broadcast:
         if self._renditions is not None:
             self._renditions.flush()
         self._output.close()
-        self._ladders.capacity.give_back(self._units)

@@ -58,8 +58,8 @@ class Capacity:
         self.used = 0.0
 
     def take(self, units: float) -> bool:
-        """Take so many, if there are as many; the first stream always fits."""
-        fits = self.units is None or not self.used or self.used + units <= self.units
+        """Take so many, if there are as many; one stream always fits."""
+        fits = self.units is None or not units or not self.used or self.used + units <= self.units
         self.used += units if fits else 0.0
         return fits
 

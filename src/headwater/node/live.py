@@ -79,6 +79,11 @@ class LiveRegistry:
         self._broadcasts: dict[str, Broadcast] = {}
         self._tasks: set[asyncio.Task[None]] = set()  # of broadcasts that have ended
 
+    def look(self) -> None:
+        """Notice what changes by time alone; to be called about once a second."""
+        for broadcast in self._broadcasts.values():
+            broadcast.look()
+
     async def close(self) -> None:
         """When every encoder is gone: wait until the last media is out, about a second."""
         if self._tasks:

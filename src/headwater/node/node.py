@@ -40,6 +40,8 @@ from headwater.store.identities import AccessKeyRecord
 TICK_S = 1.0
 CERTIFICATE_LOOK_S = 10.0
 """Between looks at the certificate's files."""
+MEASURE_AFTER_S = 10.0
+"""Measuring takes all cores for a moment, once: not while a first start is being looked at."""
 TOKEN_SECRET = "pagination-token-secret"  # noqa: S105 - the name of a stored setting
 TOKEN_SECRET_BYTES = 32
 
@@ -146,7 +148,11 @@ class Node:
         https.start()
         await rtmp.start(rtmp_sock, self.live)
         await rtmps.start(rtmps_sock, self.live, ssl_context=certificate.context)
-        for work in (_tick(delivery), _watch(certificate, https), self._measure(capacity)):
+        for work in (
+            _tick(delivery, self.live),
+            _watch(certificate, https),
+            self._measure(capacity),
+        ):
             self._stack.callback(asyncio.create_task(work).cancel)
 
     def _http_server(
@@ -175,6 +181,7 @@ class Node:
     async def _measure(self, capacity: Capacity) -> None:
         transcode = self._settings.transcode
         if transcode.mode == "on" and capacity.units is None:
+            await asyncio.sleep(MEASURE_AFTER_S)
             await measure(capacity, self.store, transcode.encoder, transcode.preset)
 
     def _make_registry(
@@ -285,7 +292,8 @@ async def _all(*actions: Callable[[], Awaitable[None]]) -> None:
     await asyncio.gather(*(action() for action in actions))
 
 
-async def _tick(delivery: Delivery) -> None:
+async def _tick(delivery: Delivery, live: LiveRegistry) -> None:
     while True:
         await asyncio.sleep(TICK_S)
         delivery.expire()
+        live.look()

@@ -180,23 +180,25 @@ def refitted(
         source: the input now; nothing is made larger than it.
     """
     by_edge = {_edge(each): each for each in fresh if each.video_bps is not None}
+    if not by_edge:
+        return tuple(ladder)
+    whole = structs.replace(
+        next(iter(by_edge.values())), width=source.width & ~1, height=source.height & ~1
+    )
     return tuple(
-        each
-        if each.video_bps is None
-        else structs.replace(each, **_size_and_rate(by_edge.get(_edge(each)), source))
+        each if each.video_bps is None else _like(each, by_edge.get(_edge(each), whole))
         for each in ladder
     )
 
 
-def _size_and_rate(found: Rendition | None, source: Source) -> dict[str, object]:
-    if found is None:
-        return {"width": source.width & ~1, "height": source.height & ~1}
-    return {
-        "width": found.width,
-        "height": found.height,
-        "frame_rate": found.frame_rate,
-        "every": found.every,
-    }
+def _like(rendition: Rendition, other: Rendition) -> Rendition:
+    return structs.replace(
+        rendition,
+        width=other.width,
+        height=other.height,
+        frame_rate=other.frame_rate,
+        every=other.every,
+    )
 
 
 def _edge(rendition: Rendition) -> str:

@@ -251,7 +251,7 @@ class PackagingSettings(Struct, frozen=True, kw_only=True):
         Literal["on", "off"],
         Meta(
             description="Begin each segment with an ID3 tag that says when it came in: the IVS "
-            "player's getLiveLatency needs it. ffprobe notes that it cannot decode it."
+            "player's getLiveLatency needs it."
         ),
     ] = "off"
     metadata_text_frames: Annotated[
@@ -287,8 +287,8 @@ class TranscodeSettings(Struct, frozen=True, kw_only=True):
         str,
         _text(
             PRESET_PATTERN,
-            "The encoder's own name of how much effort to make; with x264 ultrafast, superfast, "
-            "veryfast, faster, fast or medium.",
+            "The encoder's own name of how much effort to make; with x264 superfast, veryfast, "
+            "faster, fast or medium (ultrafast leaves H.264's Main profile).",
         ),
     ] = "veryfast"
     encoder_threads: Annotated[

@@ -125,6 +125,7 @@ class Transcoder:
         self._source, self._renditions = source, renditions
         self._needs_key = True
         if self._begun:
+            self._patience_s = START_S  # it begins anew
             self._send(wire.Configure(source=source, renditions=renditions))
 
     def suspend(self) -> None:

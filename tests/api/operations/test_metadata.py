@@ -58,7 +58,7 @@ WRONG = [
 @pytest.mark.parametrize(
     ("arguments", "text"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG]
 )
-def test_what_is_no_text_is_refused(service, ivs, arn, arguments, text):
+def test_what_is_no_text_is_refused(service, arn, arguments, text):
     body = json.dumps({"channelArn": arn, **arguments}).encode()
     answer = service.send("POST", "/PutMetadata", body=body)
 
@@ -93,7 +93,9 @@ def test_the_sixth_in_a_second_is_refused_in_awss_words(ivs, service, arn):
     with pytest.raises(ivs.exceptions.ThrottlingException) as caught:
         ivs.put_metadata(channelArn=arn, metadata="x")
     assert service.responses[-1].status == 429
-    assert text_of(caught) == f"Operation: ivs:PutMetadata exceeded call rate: 5 for resource: {arn}"
+    assert (
+        text_of(caught) == f"Operation: ivs:PutMetadata exceeded call rate: 5 for resource: {arn}"
+    )
 
 
 def test_the_text_is_in_no_repr_of_the_request(ivs, service, arn):

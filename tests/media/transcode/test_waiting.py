@@ -23,14 +23,20 @@ def test_packets_come_out_in_order_and_then_the_end():
     assert drained(queue) == [0, 1, 2, 3, 4]
 
 
-def test_live_media_that_waited_too_long_is_dropped_up_to_the_next_key_frame():
+def test_live_media_is_dropped_when_too_much_waits_up_to_a_key_frame_after_half_is_gone():
     queue = PacketQueue(90_000, live=True)
-    over = MAX_WAITING_MS * 30 // 1000 + 2  # frames that are just too many
-    for number in range(over + 20):
-        assert queue.put(packet(number, key=number in {0, over + 10}), 0)
+    full = MAX_WAITING_MS * 30 // 1000 + 2  # frames of which the next finds no room
+    for number in range(full + 20):
+        assert queue.put(packet(number, key=number % 10 == 0), 0)
+    assert len(queue) == full
 
-    assert queue.dropped == over + 10
-    assert drained(queue) == [*range(over + 10, over + 20)]
+    taken = [queue.get().dts // 3000 for _ in range(full // 2)]
+    for number in range(full + 20, full + 60):
+        queue.put(packet(number, key=number % 10 == 0), 0)
+
+    resumed = full + 20 + -(full + 20) % 10
+    assert queue.dropped == resumed - full
+    assert [*taken, *drained(queue)] == [*range(full), *range(resumed, full + 60)]
 
 
 def test_other_media_waits_instead():

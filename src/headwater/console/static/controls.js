@@ -1,5 +1,7 @@
 // Buttons, keys and the quality menu of the watch page.
 
+import { renditionName } from "./figures.js";
+
 const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 
@@ -77,9 +79,9 @@ function connectQuality(video, player) {
   video.addEventListener("playing", () => {
     const levels = player()?.levels ?? [];
     byId("quality-label").hidden = levels.length < 2; // nothing to choose from
-    const names = ["Auto", ...levels.map(({ height, name }) => (height ? `${height}p` : name))];
-    if (menu.options.length === names.length) return;
-    menu.replaceChildren(...names.map((name, index) => new Option(name, String(index - 1))));
+    if (menu.options.length === levels.length + 1) return;
+    const options = levels.map((level, index) => new Option(renditionName(level), String(index)));
+    menu.replaceChildren(new Option("Auto", "-1"), ...options.reverse()); // best first
     menu.value = String(player()?.autoLevelEnabled ? -1 : player()?.currentLevel);
   });
 }

@@ -6,6 +6,11 @@ const BITRATE_WINDOW_S = 6; // of media; smooths key frames out
 const PICTURE_EVERY_MS = 1000;
 const CANVAS_WIDTH = 640; // the strip is read from a scaled copy
 
+/** What the playlist calls one of hls.js's levels: "720p30". */
+export function renditionName({ attrs, name, height }) {
+  return attrs?.VIDEO ?? name ?? `${height}p`;
+}
+
 /** Figures of `video`; `use(hls)` names the player they come from. */
 export function createFigures(video) {
   const canvas = document.createElement("canvas");
@@ -45,10 +50,8 @@ export function createFigures(video) {
   }
 
   function rendition() {
-    const height = level()?.height || video.videoHeight;
-    if (!height) return null;
-    const rate = level()?.frameRate;
-    return `${height}p${rate ? Math.round(rate) : ""}`;
+    if (level()) return renditionName(level());
+    return video.videoHeight ? `${video.videoHeight}p` : null; // a browser that plays by itself
   }
 
   // By EXT-X-PROGRAM-DATE-TIME: right as far as the server's clock and ours agree.

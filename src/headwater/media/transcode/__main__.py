@@ -47,6 +47,7 @@ def main() -> NoReturn:
         os.write(answers, json.dumps(probe(settings)).encode() + b"\n")
         os._exit(0)
     _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the node's to answer
     pipe = Pipe(answers)
     threading.excepthook = lambda caught: _fail(pipe, caught.exc_value)
     try:

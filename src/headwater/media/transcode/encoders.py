@@ -7,8 +7,8 @@ bitrate within the buffer. What each x264 option is for:
   frame comes out before the next goes in.
 - `keyint=infinite`, `scenecut=0`, `forced-idr`: key frames are the input's, nobody else's.
 - `stitchable`: headers do not depend on the content, so that an encoder with a faster
-  preset can go on behind another without new configuration.
-- `cabac`, `deblock`, `weightp`, `ref`: what the presets would change in the headers, fixed.
+  preset can go on behind another without new configuration. It also needs what the asked
+  preset puts into the headers (`_HEADERS`); the presets from "fast" on differ in more.
 - `force-cfr`: rate control and the timing in the headers go by the nominal frame rate, not
   by time stamps in rounded milliseconds.
 """
@@ -42,6 +42,11 @@ _FASTER: Final[dict[Level, str]] = {
     "faster preset": "superfast",
     "fastest preset": "ultrafast",
     "half the frames": "ultrafast",
+}
+_HEADERS: Final[dict[str, str]] = {
+    "superfast": "cabac=1:deblock=0,0:weightp=1:ref=1",
+    "veryfast": "cabac=1:deblock=0,0:weightp=1:ref=1",
+    "faster": "cabac=1:deblock=0,0:weightp=1:ref=2",
 }
 _PRESETS: Final = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow",
@@ -89,7 +94,9 @@ def open_encoder(
         _configure(context, rendition, settings, look)
         context.options = _options(rendition, settings, preset)
         context.open()
-    except (av.FFmpegError, ValueError, NotImplementedError, RuntimeError) as error:
+    except av.FFmpegError as error:
+        raise EncoderError(f"{name} does not open: {error.strerror}") from error
+    except (ValueError, NotImplementedError, RuntimeError) as error:
         raise EncoderError(f"{name} does not open: {error}") from error
     return context
 
@@ -130,18 +137,18 @@ def _options(rendition: Rendition, settings: EncoderSettings, preset: str) -> di
             "preset": preset, "forced_idr": "1", "g": "100000", "bf": "0", "async_depth": "1",
             "low_delay_brc": "1",
         }  # fmt: skip
+    parameters = [
+        "keyint=infinite", "scenecut=0", "bframes=0", "sliced-threads=0", "stitchable=1",
+        f"force-cfr={int(rendition.frame_rate is not None)}",
+    ]  # fmt: skip
+    if preset != settings.preset and settings.preset in _HEADERS:
+        parameters.append(_HEADERS[settings.preset])
     return common | {
         "preset": preset,
         "tune": "zerolatency",
         "forced-idr": "1",
-        "x264-params": ":".join(
-            [
-                "keyint=infinite", "scenecut=0", "bframes=0", "sliced-threads=0",
-                "stitchable=1", "cabac=1", "deblock=0,0", "weightp=1", "ref=1",
-                f"force-cfr={int(rendition.frame_rate is not None)}",
-            ]
-        ),
-    }  # fmt: skip
+        "x264-params": ":".join(parameters),
+    }
 
 
 def video_track(context: VideoCodecContext, rendition: Rendition) -> VideoTrack:

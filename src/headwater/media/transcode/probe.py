@@ -7,6 +7,7 @@ import os
 import time
 
 import av
+import av.logging
 from av.codec.codec import UnknownCodecError
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
@@ -23,8 +24,14 @@ from headwater.media.transcode.encoders import (
 from headwater.media.transcode.wire import EncoderName, EncoderSettings
 
 MEASURE_S = 1.0
-HEADROOM = 0.7  # of the machine; the rest is the node's, and for peaks
+HEADROOM = 0.6  # of the machine; the rest is for the node, sound, and harder pictures
 
+_TRIAL_PRESETS: dict[EncoderName, str] = {
+    "x264": "veryfast",
+    "nvenc": "p4",
+    "vaapi": "",
+    "qsv": "veryfast",
+}
 _TRIAL = Rendition(
     name="720p30", width=1280, height=720, frame_rate=FrameRate(30), video_bps=2_400_000
 )
@@ -47,13 +54,19 @@ def _look_at(name: EncoderName) -> dict[str, object]:
         av.Codec(LIBRARY_NAMES[name], "w")
     except UnknownCodecError:
         return {"offered": False, "opens": False, "reason": "this build of PyAV has none"}
-    settings = EncoderSettings(encoder=name, preset="veryfast" if name == "x264" else "")
+    settings = EncoderSettings(encoder=name, preset=_TRIAL_PRESETS[name])
+    av.logging.set_level(av.logging.ERROR)
     try:
-        context = open_encoder(_TRIAL, settings, Look(), settings.preset)
-        context.encode(_picture(0))
-        context.encode(None)
+        with av.logging.Capture() as lines:
+            context = open_encoder(_TRIAL, settings, Look(), settings.preset)
+            context.encode(_picture(0))
+            context.encode(None)
     except (EncoderError, av.FFmpegError) as error:
-        return {"offered": True, "opens": False, "reason": str(error)}
+        # The library's own line says more than its error code.
+        reason = lines[0][2].strip() if lines else str(error)
+        return {"offered": True, "opens": False, "reason": reason}
+    finally:
+        av.logging.set_level(None)
     return {"offered": True, "opens": True, "reason": ""}
 
 

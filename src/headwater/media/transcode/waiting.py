@@ -1,8 +1,9 @@
 """Packets that wait to be decoded: one track's, between the pipe and its decoder.
 
-    taking --(live, and too much waits: all of it is dropped)--> skipping --(key frame)--> taking
+    taking --(live, and too much waits)--> skipping --(a key frame, half of it gone)--> taking
 
-Media that is not live is never dropped: `put` waits instead.
+While skipping, what comes in is dropped and what waits is still decoded, so that the output
+never stands still. Media that is not live is never dropped: `put` waits instead.
 """
 
 import threading
@@ -46,14 +47,11 @@ class PacketQueue:
     def put(self, packet: Packet, timeout_s: float) -> bool:
         """Add a packet; False when there was no room for so long (never when live)."""
         with self._changed:
-            if self._live:
-                self._make_room()
-            elif not self._changed.wait_for(self._has_room, timeout_s):
-                return False
-            if self._skipping and not packet.keyframe:
+            if self._live and self._is_skipped(packet):
                 self.dropped += 1
                 return True
-            self._skipping = False
+            if not self._live and not self._changed.wait_for(self._has_room, timeout_s):
+                return False
             self._packets.append(packet)
             self._bytes += len(packet.data)
             self._changed.notify_all()
@@ -62,16 +60,16 @@ class PacketQueue:
     def _has_room(self) -> bool:
         return len(self._packets) < FILE_WAITING_PACKETS
 
-    def _make_room(self) -> None:
+    def _is_skipped(self, packet: Packet) -> bool:
         if (
             self._waiting_ms() > MAX_WAITING_MS
             or self._bytes > MAX_WAITING_BYTES
             or len(self._packets) >= MAX_WAITING_PACKETS
         ):
-            self.dropped += len(self._packets)
-            self._packets.clear()
-            self._bytes = 0
             self._skipping = True
+        elif packet.keyframe and self._waiting_ms() <= MAX_WAITING_MS // 2:
+            self._skipping = False
+        return self._skipping
 
     def get(self) -> Packet | None:
         """The next packet, waited for; None when there will be none."""

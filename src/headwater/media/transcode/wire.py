@@ -37,7 +37,7 @@ class EncoderSettings(Struct, frozen=True, kw_only=True):
 
     encoder: EncoderName = "x264"
     preset: str = "veryfast"  # x264's name, or the hardware encoder's own
-    encoder_threads: int = 1  # of each rendition; renditions run side by side anyway
+    encoder_threads: int = 1  # of each rendition, which run side by side; each more: a frame later
     decoder_threads: int = 1
     keyframe_interval_ms: int | None = None  # at most so far apart; None: only the input's
     buffer_ms: int = 1000  # of the rate control (VBV): peaks are evened out over this
