@@ -246,14 +246,14 @@ class PackagingSettings(Struct, frozen=True, kw_only=True):
             description="Segment length aimed at with latencyMode LOW; cut at key frames. The IVS "
             "player starts at the newest complete segment: shorter ones are nearer to live.",
         ),
-    ] = 2000
+    ] = 1000
     segment_tags: Annotated[
         Literal["on", "off"],
         Meta(
             description="Begin each segment with an ID3 tag that says when it came in: the IVS "
             "player's getLiveLatency needs it."
         ),
-    ] = "off"
+    ] = "on"
     metadata_text_frames: Annotated[
         Literal["on", "off"],
         Meta(
