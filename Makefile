@@ -88,6 +88,8 @@ bench-tools: system-tools ## Install nginx, wrk and h2load where they are missin
 docs: setup ## Write the generated reference pages
 	$(BIN)/headwater config reference > docs/reference/headwater.toml
 	$(BIN)/python scripts/operations_page.py > docs/reference/operations.md
+	$(BIN)/python scripts/errors_page.py > docs/reference/errors.md
+	$(BIN)/python scripts/quotas_page.py > docs/reference/quotas.md
 	$(BIN)/python scripts/client_code.py
 
 .PHONY: players

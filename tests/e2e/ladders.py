@@ -70,8 +70,13 @@ class Playback:
                 discontinuity = gap = False
         return rows
 
-    def wait_for_segment(self, number, within_s=SETTLE_S):
-        wait_for(lambda: number in self.segments(self.renditions[0]), within_s, f"segment {number}")
+    def wait_for_segment(self, number):
+        """Until every rendition has it, complete."""
+        wait_for(
+            lambda: all(number in self.segments(name) for name in self.renditions),
+            2 * SETTLE_S,
+            f"segment {number}",
+        )
 
 
 def fetch(url):

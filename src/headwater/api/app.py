@@ -10,6 +10,7 @@ well signed one learns that there is no such operation (404 UnknownOperationExce
 """
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -48,6 +49,9 @@ from headwater.core.ids import RandomBytes
 from headwater.shapes.wire import Shape, encode
 
 __all__ = ["Api", "ApiSettings"]
+
+MAX_SCOPES = 1024
+"""Accounts and regions whose endpoints are remembered; any region can be signed for."""
 
 _JSON = ("Content-Type", "application/json")
 _log = structlog.get_logger()
@@ -101,6 +105,7 @@ class Api:
             now_ms=now_ms,
         )
         self._routes = RouteTable(OPERATIONS)
+        self._endpoints = lru_cache(MAX_SCOPES)(partial(endpoints, settings))
 
     async def respond(self, request: Request) -> Response:
         """Answer a request of any kind. Never raises: what fails is a 500."""
@@ -208,8 +213,9 @@ class Api:
         scope = caller.scope
         transaction = self._store.write(scope.account) if operation.writes else self._store.read()
         async with transaction as work:
-            context = {**facts, **facts_of_arguments(arguments)}
-            access = Access(caller=caller, context=context, rows=work)
+            if not caller.principal.is_root:  # who may do everything, whatever is known
+                facts = {**facts, **facts_of_arguments(arguments)}
+            access = Access(caller=caller, context=facts, rows=work)
             await authorize(access, operation.name, operation.resources, arguments)
             call = Call(
                 operation=operation.name,
@@ -217,7 +223,7 @@ class Api:
                 now_ms=self._now_ms(),
                 random_bytes=self._random_bytes,
                 settings=self._settings,
-                endpoints=endpoints(self._settings, scope),
+                endpoints=self._endpoints(scope),
                 tokens=self._tokens,
                 rates=self._rates,
                 store=work,

@@ -223,6 +223,8 @@ class Call(Struct, frozen=True, kw_only=True):
             QuotaExceededError: it names the quota.
         """
         quota = self.settings.quotas.of(kind.resource_type)
+        if not quota.is_counted:
+            return
         if await self.store.count(kind, self.scope, **equal) >= quota.limit:
             raise QuotaExceededError(kind=quota.unit, limit=quota.limit)
 

@@ -44,6 +44,8 @@ class PageTokens:
             raw = urlsafe_b64decode(token)
         except ValueError:
             raw = b""
+        if urlsafe_b64encode(raw).decode() != token:  # the reader overlooks stray characters
+            raw = b""
         mac, text = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         match = _POSITION.fullmatch(text)
         if match is None or not compare_digest(mac, self._mac(text, list_id)):

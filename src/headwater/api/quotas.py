@@ -13,7 +13,10 @@ from msgspec import Struct
 from headwater.core.arn import ResourceType
 
 GENEROUS = 1_000_000
-"""A number of resources that a database still serves, and nobody reaches by accident."""
+"""As many as a database still serves, and nobody reaches by accident.
+
+So many and more are not counted, because counting takes time with each there is.
+"""
 
 _AWS_RATES = {
     1: """InsertAdBreak""",
@@ -53,6 +56,11 @@ class Quota(Struct, frozen=True):
 
     limit: int
     unit: str  # for the text of the refusal
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether there is an end at all."""
+        return self.limit < GENEROUS
 
 
 class Quotas(Struct, frozen=True, kw_only=True):

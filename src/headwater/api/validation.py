@@ -124,7 +124,7 @@ def allowed(type_: inspect.Type) -> str:
 
 
 def _parse(body: bytes) -> object:
-    tree = json.loads(body.decode(), object_pairs_hook=_members, parse_constant=_no_constant)
+    tree: object = _READER.decode(body.decode())
     try:
         msgspec.json.decode(body)  # the stricter reader: refuses half a surrogate pair, say
     except msgspec.ValidationError as error:  # 1e999, whose path is not that of a member
@@ -152,6 +152,10 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)  # NaN and Infinity are no JSON; becomes a ValidationError above
+
+
+# Made once: json.loads() would make one for each body.
+_READER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_no_constant)
 
 
 def _resolve(type_: inspect.Type, path: str, *, of_key: bool) -> tuple[str, inspect.Type]:

@@ -5,17 +5,22 @@ import contextlib
 import os
 import sys
 
-from rich.console import Console, Group
+import typer
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from headwater.cli.loop import run
+from headwater.cli.options import with_settings
+from headwater.cli.paste import key_lines
 from headwater.cli.serve import running_node, stop_requested
-from headwater.cli.text import key_lines
+from headwater.cli.text import out
 from headwater.core.secret import Secret
 from headwater.node.broadcast import Broadcast
-from headwater.node.config import PUBLISH_URL_VARIABLE
+from headwater.node.config import PUBLISH_URL_VARIABLE, Config
 from headwater.node.demo import DemoChannel, demo_channel
+from headwater.node.logs import configure_logging
 from headwater.node.node import Node
 from headwater.node.settings import Settings
 
@@ -25,8 +30,18 @@ RESTART_S = 2.0
 STOP_ENCODER_S = 1.0
 
 
-async def run_demo(settings: Settings, out: Console) -> None:
-    """Run until Ctrl-C or SIGTERM."""
+demo_app = typer.Typer(add_completion=False)
+
+
+@demo_app.command()
+@with_settings
+def demo(config: Config) -> None:
+    """Run the server with a live test picture, and say where to watch it."""
+    configure_logging("warning", config.settings.server.log_format)
+    run(_demo(config.settings))
+
+
+async def _demo(settings: Settings) -> None:
     stop = stop_requested()
     url: asyncio.Future[Secret] = asyncio.get_running_loop().create_future()
     # The encoder's process starts while the server does, and waits for the URL.
@@ -37,7 +52,7 @@ async def run_demo(settings: Settings, out: Console) -> None:
             url.set_result(Secret(node.endpoints.rtmp_url + channel.stream_key.reveal()))
             for line in _facts(node, channel, settings):
                 out.print(line)
-            display = asyncio.create_task(_display(node, out))
+            display = asyncio.create_task(_display(node))
             await stop.wait()
             await _cancel(display)
             await _cancel(encoder)  # before the server goes: it says goodbye like any encoder
@@ -97,7 +112,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-async def _display(node: Node, out: Console) -> None:
+async def _display(node: Node) -> None:
     """On a terminal, a table of what is live; elsewhere nothing more is printed."""
     if not out.is_terminal:
         return

@@ -9,18 +9,29 @@ from typing import Annotated
 
 import typer
 
+from headwater.cli.loop import run
 from headwater.cli.options import with_settings
-from headwater.cli.serve import run
-from headwater.cli.text import key_lines, out, print_table
+from headwater.cli.paste import key_lines
+from headwater.cli.text import out, print_table
 from headwater.core.errors import OperatorError
 from headwater.node import keys, users
 from headwater.node.config import Config
 
 user_app = typer.Typer(
-    help="Manage users, who may do what their policies allow.", no_args_is_help=True
+    name="user",
+    help="Manage users, who may do what their policies allow.",
+    no_args_is_help=True,
+    add_completion=False,
 )
-policy_app = typer.Typer(help="Manage policies and who has them.", no_args_is_help=True)
-key_app = typer.Typer(help="Manage access keys.", no_args_is_help=True)
+policy_app = typer.Typer(
+    name="policy",
+    help="Manage policies and who has them.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+key_app = typer.Typer(
+    name="key", help="Manage access keys.", no_args_is_help=True, add_completion=False
+)
 
 Account = Annotated[
     str | None, typer.Option(help="AWS account id, 12 digits; default: server.account_id.")

@@ -1,30 +1,57 @@
-"""The `headwater` command: parsing and printing, nothing else."""
+"""The `headwater` command: which module has which command, and what all have in common.
+
+A command's module is imported when the command is run: `headwater key` is quick, as it
+loads no server.
+"""
 
 import sys
-from typing import Annotated
+from importlib import import_module
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
 from headwater import __version__
-from headwater.cli.identities import key_app, policy_app, user_app
-from headwater.cli.options import with_settings
-from headwater.cli.serve import log_ready, run, running_node, stop_requested
-from headwater.cli.text import endpoint_rows, key_lines, out, print_table
+from headwater.cli.text import out
 from headwater.core.errors import OperatorError
-from headwater.node.config import Config, reference, shown
-from headwater.node.logs import configure_logging
+
+_APPS = MappingProxyType(
+    {
+        "serve": ("serve", "serve_app"),
+        "demo": ("demo", "demo_app"),
+        "doctor": ("doctor", "doctor_app"),
+        "config": ("config", "config_app"),
+        "user": ("identities", "user_app"),
+        "policy": ("identities", "policy_app"),
+        "key": ("identities", "key_app"),
+    }
+)
+"""Each command's module in this package and its Typer there, in the order of the help."""
+
+
+class _Commands(TyperGroup):
+    """The commands of `_APPS`; their names are known, the rest is imported when asked for."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's own
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name) for name in _APPS}
+
+    def get_command(self, _: object, cmd_name: str) -> Any:  # noqa: ANN401 - typer names no type
+        if cmd_name not in _APPS:
+            return None
+        module, name = _APPS[cmd_name]
+        return get_command(getattr(import_module(f"headwater.cli.{module}"), name))
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Headwater: a self-hosted, drop-in Amazon IVS.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
-app.add_typer(config_app, name="config")
-app.add_typer(user_app, name="user")
-app.add_typer(policy_app, name="policy")
-app.add_typer(key_app, name="key")
 
 
 def run_command() -> None:
@@ -44,71 +71,3 @@ def root(
     if version:
         out.print(__version__)
         raise typer.Exit
-
-
-@app.command()
-@with_settings
-def serve(config: Config) -> None:
-    """Run the server until SIGTERM or Ctrl-C."""
-    configure_logging(config.settings.server.log_level, config.settings.server.log_format)
-    run(_serve(config))
-
-
-async def _serve(config: Config) -> None:
-    stop = stop_requested()
-    async with running_node(config.settings) as node:
-        for name, url in endpoint_rows(node.endpoints):
-            out.print(f"{name + ':':14} {url}")
-        if node.new_key:
-            out.print("First access key (shown this once; `headwater key create` makes others):")
-            region = config.settings.server.region
-            for line in key_lines(node.new_key, region, node.endpoints.api_url):
-                out.print(f"  {line}")
-        log_ready(node)
-        await stop.wait()
-
-
-@app.command()
-@with_settings
-def demo(config: Config) -> None:
-    """Run the server with a live test picture, and say where to watch it."""
-    from headwater.cli.demo import run_demo  # noqa: PLC0415 - `serve` starts sooner without it
-
-    configure_logging("warning", config.settings.server.log_format)
-    run(run_demo(config.settings, out))
-
-
-@app.command()
-@with_settings
-def doctor(config: Config) -> None:
-    """Look at whether a server would run well here; exit status 1 if there is a problem."""
-    from headwater.node.doctor import examine  # noqa: PLC0415 - `serve` starts sooner without it
-
-    configure_logging("error", config.settings.server.log_format)
-    findings = run(examine(config.settings))
-    for finding in findings:
-        out.print(f"{finding.state:8} {finding.what + ':':13} {finding.text}")
-        if finding.advice:
-            out.print(f"{'':8} {'':13} -> {finding.advice}")
-    if any(finding.state == "problem" for finding in findings):
-        raise typer.Exit(1)
-
-
-@config_app.command("show")
-@with_settings
-def config_show(config: Config) -> None:
-    """Print every setting in force and where it came from."""
-    print_table([("setting", "value", "from"), *shown(config)])
-
-
-@config_app.command("check")
-@with_settings
-def config_check(config: Config) -> None:
-    """Check the settings without starting; exit status 2 if one is wrong."""
-    out.print(f"ok: {len(config.sources)} settings differ from their defaults")
-
-
-@config_app.command("reference")
-def config_reference() -> None:
-    """Print a headwater.toml with every setting, its default, range and effect."""
-    sys.stdout.write(reference())

@@ -1,29 +1,49 @@
-"""Run a node until it is told to stop; `headwater serve` and `headwater demo` share this."""
+"""`headwater serve`: a node that runs until it is told to stop; `headwater demo` is one too."""
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
 
 import structlog
+import typer
 
+from headwater.cli.loop import run
+from headwater.cli.options import with_settings
+from headwater.cli.paste import key_lines
+from headwater.cli.text import out
 from headwater.console.pages import Pages
-from headwater.node.node import Node
+from headwater.node.config import Config
+from headwater.node.logs import configure_logging
+from headwater.node.node import Endpoints, Node
 from headwater.node.settings import Settings
-
-T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
 
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run on uvloop, or on asyncio's own loop where uvloop has no build."""
-    try:
-        import uvloop  # noqa: PLC0415 - an optional speed-up
-    except ImportError:
-        return asyncio.run(work)
-    return uvloop.run(work)
+serve_app = typer.Typer(add_completion=False)
+
+
+@serve_app.command()
+@with_settings
+def serve(config: Config) -> None:
+    """Run the server until SIGTERM or Ctrl-C."""
+    configure_logging(config.settings.server.log_level, config.settings.server.log_format)
+    run(_serve(config))
+
+
+async def _serve(config: Config) -> None:
+    stop = stop_requested()
+    async with running_node(config.settings) as node:
+        for name, url in _endpoint_rows(node.endpoints):
+            out.print(f"{name + ':':14} {url}")
+        if node.new_key:
+            out.print("First access key (shown this once; `headwater key create` makes others):")
+            region = config.settings.server.region
+            for line in key_lines(node.new_key, region, node.endpoints.api_url):
+                out.print(f"  {line}")
+        _log_ready(node)
+        await stop.wait()
 
 
 @contextlib.asynccontextmanager
@@ -38,7 +58,7 @@ async def running_node(settings: Settings) -> AsyncIterator[Node]:
         log.info("stopped")
 
 
-def log_ready(node: Node) -> None:
+def _log_ready(node: Node) -> None:
     """Say so once everything answers and all that is to be printed is printed."""
     endpoints = node.endpoints
     log.info(
@@ -58,3 +78,12 @@ def stop_requested() -> asyncio.Event:
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, event.set)
     return event
+
+
+def _endpoint_rows(endpoints: Endpoints) -> list[tuple[str, str]]:
+    """Name and URL of everything that can be reached."""
+    return [
+        ("API endpoint", endpoints.api_url),
+        ("RTMPS ingest", endpoints.rtmps_url),
+        ("RTMP ingest", endpoints.rtmp_url),
+    ]

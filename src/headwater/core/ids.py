@@ -4,6 +4,7 @@ Source: contract C.1 and C.2 (forms seen in AWS's documentation).
 """
 
 from collections.abc import Callable
+from functools import cache
 
 from headwater.core.secret import Secret
 
@@ -23,12 +24,19 @@ def pick(alphabet: str, length: int, random_bytes: RandomBytes) -> str:
 
     Bytes that would favour the first characters are thrown away.
     """
+    chars, unfair = _characters(alphabet)
+    picked = b""
+    while len(picked) < length:
+        picked += random_bytes(2 * length).translate(chars, unfair)
+    return picked[:length].decode()
+
+
+@cache
+def _characters(alphabet: str) -> tuple[bytes, bytes]:
+    """The character that each byte stands for, and the bytes that stand for none."""
     limit = 256 - 256 % len(alphabet)
-    chars: list[str] = []
-    while len(chars) < length:
-        fair = (byte for byte in random_bytes(2 * length) if byte < limit)
-        chars.extend(alphabet[byte % len(alphabet)] for byte in fair)
-    return "".join(chars[:length])
+    chars = (alphabet * 256)[:256].encode()
+    return chars, bytes(range(limit, 256))
 
 
 def resource_id(random_bytes: RandomBytes) -> str:

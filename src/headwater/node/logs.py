@@ -1,11 +1,15 @@
 """Logging: structlog to standard error, one line per unit of work."""
 
+import json
 import logging
 import sys
 from typing import Literal
 
 import structlog
 
+# Made once: json.dumps() would make one for each line. What JSON has not is shown by its
+# repr, which of a Secret is none.
+_ENCODER = json.JSONEncoder(default=repr)
 LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -24,19 +28,21 @@ def configure_logging(level: str, form: Literal["auto", "text", "json"]) -> None
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if pretty
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(serializer=_to_json)
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.StackInfoRenderer(),
             *([] if pretty else [structlog.processors.format_exc_info]),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
+
+
+def _to_json(line: object, **_options: object) -> str:
+    return _ENCODER.encode(line)

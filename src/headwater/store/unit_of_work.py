@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     Executable,
+    Insert,
     Select,
     Table,
     Update,
@@ -76,7 +77,7 @@ class UnitOfWork:
 
     async def insert(self, record: ResourceRecord) -> None:
         """Add a resource. A stream key's channel must exist, in the same scope."""
-        await self._connection.execute(insert(RESOURCE_TABLES[type(record)]), asdict(record))
+        await self._connection.execute(_insert(type(record)), asdict(record))
 
     async def get(self, kind: type[RecordT], scope: Scope, id: str) -> RecordT | None:  # noqa: A002
         """The resource of that id, if it is in the scope."""
@@ -199,7 +200,10 @@ class UnitOfWork:
     async def _all(
         self, kind: type[RecordT], query: Select[Any], parameters: Mapping[str, Any]
     ) -> list[RecordT]:
-        return [kind(**row) for row in await self._rows(query, parameters)]
+        # By place, not by name: all queries of a kind select its fields in their order.
+        names = kind.__struct_fields__
+        result = await self._connection.execute(query, parameters)
+        return [kind(**dict(zip(names, row, strict=True))) for row in result]
 
     async def _row(self, query: Select[Any]) -> Mapping[Any, Any] | None:
         rows = await self._rows(query)
@@ -219,6 +223,11 @@ class UnitOfWork:
 class _Setting(Struct, frozen=True):
     name: str
     value: bytes
+
+
+@cache
+def _insert(kind: type[ResourceRecord]) -> Insert:
+    return insert(RESOURCE_TABLES[kind])
 
 
 @cache
