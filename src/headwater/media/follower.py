@@ -40,6 +40,8 @@ MAX_BEHIND_MS = 12_000
 which an encoder that hangs is found out and replaced."""
 MAX_HELD_BYTES = 32 << 20
 """In no part yet: half a minute at 8 Mb/s."""
+MAX_OWED_TAGS = 300
+"""Timed metadata held back while a rendition has a gap: a minute at five messages a second."""
 
 _AUDIO_LEAD_TICKS = MAX_AUDIO_LEAD_MS * VIDEO_TIMESCALE // 1000
 
@@ -107,7 +109,8 @@ class Follower:
         self._init: bytes | None = None
         self._written_init: bytes | None = None
         self._start: Cut | None = None  # of the segment that the next part begins
-        self._owed: list[TimedTag] = []  # inserted tags that met a gap
+        # Inserted tags that met a gap; the oldest are given up.
+        self._owed: deque[TimedTag] = deque(maxlen=MAX_OWED_TAGS)
         self._from_pts: int | None = 0  # segments from here on are waited for
         self._is_expected = False  # the segment in hand is
         self._is_over = False
@@ -227,7 +230,7 @@ class Follower:
             tags = [TimedTag(pts=timeline.pts(first.packet), data=start.tag)]
         if first is not None:
             tags += self._owed
-            self._owed = []
+            self._owed.clear()
         part = structs.replace(
             leaders,
             payload=self._writer.write_part(video, audio, tags),
