@@ -21,7 +21,11 @@ them are per account and region unless their name says else.
 Beyond a number a create is answered with 402 `ServiceQuotaExceededException`, beyond a rate any
 call with 429 `ThrottlingException`. A rate of 5 lets 5 calls through at once and one more each
 fifth of a second; each server process counts for itself. Numbers hold however many creates come at
-once, and from however many processes on one database.
+once, and from however many processes on one database. Beyond `concurrent_streams`, which a server
+process counts for itself too, an encoder is refused.
+
+Not counted yet: IVS's quotas on concurrent views, on the bitrate and resolution of the input, and
+on takeovers of a stream.
 
 """
 

@@ -126,3 +126,31 @@ async def test_chunks_are_data_frames_in_http_2():
         source.gate.put_nowait(None)
         assert await curl.stdout.read() == b""
         assert await curl.wait() == 0
+
+
+CUT_OFF = [
+    # id,          headers,                        body
+    ("by length",  b"content-length: 20",          b'{"a":1}'),
+    ("no byte",    b"content-length: 20",          b""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "body"), [row[1:] for row in CUT_OFF], ids=[row[0] for row in CUT_OFF]
+)
+async def test_a_body_that_ends_too_early_is_a_bad_request(header, body):
+    seen = []
+
+    async def respond(request):
+        seen.append(request.body)
+        return Response(status=200)
+
+    async with serving(respond) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\n" + header + b"\r\n\r\n" + body)
+        writer.write_eof()
+        answer = await reader.read()
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert seen == []

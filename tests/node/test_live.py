@@ -17,7 +17,7 @@ from headwater.node.live import LiveRegistry, Packaging
 from headwater.node.sessions import SessionLog
 from headwater.store import Store
 from media.encoders import encode
-from store.rows import channel, insert_both, stream_key
+from store.rows import ELSEWHERE, channel, insert_both, stream_key
 
 KEY = Secret("sk_hush")
 CONFIG = CodecConfig(kind="audio", codec="aac", data=bytes.fromhex("1190"))
@@ -30,8 +30,9 @@ class Clock:
 class Encoder:
     """One connection: its broadcast, and what stopped it."""
 
-    def __init__(self, registry):
+    def __init__(self, registry, key=KEY):
         self._registry = registry
+        self._key = key
         self.stopped = []
         self.answer = None
 
@@ -44,7 +45,7 @@ class Encoder:
         self.answer = await self._registry.open(
             PublishAttempt(
                 app="app",
-                stream_key=KEY,
+                stream_key=self._key,
                 parameters={},
                 encrypted=True,
                 peer="192.0.2.7:50123",
@@ -70,7 +71,7 @@ async def registry(tmp_path):
         await store.close()
 
 
-def registry_of(store):
+def registry_of(store, *, concurrent_streams=3):
     return LiveRegistry(
         store=store,
         sessions=SessionLog(store, server="a", now_ms=lambda: Clock.now_ms),
@@ -86,6 +87,7 @@ def registry_of(store):
         ),
         ladders=Ladders(is_on=False, settings=EncoderSettings(), capacity=Capacity(None)),
         max_streams=3,
+        concurrent_streams=concurrent_streams,
         random_bytes=secrets.token_bytes,
         now_ms=lambda: Clock.now_ms,
     )
@@ -281,3 +283,23 @@ async def test_metadata_is_taken_when_viewers_can_be_served(registry):
         assert media.count(b"metadata.live-video.net\x00hello") == 1
         assert media.count(b"metadata.live-video.net\x00again") == 1
         assert b"early" not in media
+
+
+async def test_an_account_publishes_as_many_streams_as_its_quota_allows(registry):
+    store = registry._store
+    keys = {"same": channel(), "elsewhere": channel(ELSEWHERE[0])}
+    async with store.write() as work:
+        for key, record in keys.items():
+            await insert_both(work, record, stream_key(record, value=Secret(key)))
+    registry = registry_of(store, concurrent_streams=1)
+
+    first = await Encoder(registry).publish()
+    second = await Encoder(registry, Secret("same")).publish()
+    assert first.is_in
+    assert second.answer.description == (
+        "The account may publish 1 streams at once in a region, and does."
+    )
+    assert (await Encoder(registry, Secret("elsewhere")).publish()).is_in
+
+    first.answer.ended("closed by the encoder")
+    assert (await Encoder(registry, Secret("same")).publish()).is_in

@@ -73,6 +73,7 @@ class Quotas(Struct, frozen=True, kw_only=True):
     playback_restriction_policies: int = GENEROUS
     ad_configurations: int = GENEROUS
     failover_slate_configurations: int = GENEROUS
+    concurrent_streams: int = GENEROUS
     put_metadata_per_channel_per_s: int = 5
     put_metadata_per_account_per_s: int = 155
     calls_per_s: Mapping[str, int] = MappingProxyType({})  # by operation; others unlimited
@@ -103,6 +104,7 @@ AWS = Quotas(
     recording_configurations=20,
     playback_restriction_policies=3,
     ad_configurations=20,
+    concurrent_streams=100,
     failover_slate_configurations=20,  # not in AWS's list: as ad configurations
     calls_per_s=AWS_CALLS_PER_S,
 )

@@ -141,6 +141,9 @@ class HttpServer:
             except TimeoutError:
                 protocol.response_empty(408, [("connection", "close")])
                 return
+            except RSGIProtocolClosed:  # it ended before the length that was stated
+                protocol.response_empty(400, [("connection", "close")])
+                return
         request = Request(
             method=scope.method,
             path=scope.path,

@@ -17,7 +17,7 @@ from headwater.node.broadcast import Broadcast, Ladders
 from headwater.node.renditions import Cutting
 from headwater.node.sessions import SessionLog
 from headwater.store import Store
-from headwater.store.records import ChannelRecord
+from headwater.store.records import ChannelRecord, Scope
 
 GONE_AFTER_MS = 3_000
 """Silence after which the same key may take over: an encoder that changed its network comes
@@ -65,6 +65,7 @@ class LiveRegistry:
         packaging: Packaging,
         ladders: Ladders,
         max_streams: int,
+        concurrent_streams: int,
         random_bytes: ids.RandomBytes,
         now_ms: Callable[[], int],
     ) -> None:
@@ -73,7 +74,8 @@ class LiveRegistry:
         self._delivery = delivery
         self._packaging = packaging
         self._ladders = ladders
-        self._max_streams = max_streams
+        self._max_streams = max_streams  # of the server
+        self._concurrent_streams = concurrent_streams  # of each account and region
         self._random_bytes = random_bytes
         self._now_ms = now_ms
         self._broadcasts: dict[str, Broadcast] = {}
@@ -96,15 +98,8 @@ class LiveRegistry:
         channel = await self._channel_of(attempt)
         if channel is None:
             return _refusal("The stream key is not valid.")
-        if not attempt.encrypted and not channel.insecure_ingest:
-            return _refusal(
-                "This channel takes RTMPS only; publish to an rtmps:// URL "
-                "or set insecureIngest on the channel."
-            )
-        if not await self._is_free(channel.arn):
-            return _refusal("The channel is live from another encoder.")
-        if len(self._broadcasts) >= self._max_streams:
-            return _refusal(f"The server takes {self._max_streams} streams at once, all in use.")
+        if reason := await self._reason_against(channel, attempt):
+            return _refusal(reason)
         broadcast = self._begin(channel, attempt)
         if await self._channel_of(attempt) is None:
             # Deleted between the look-up and our entry in the registry, which is what
@@ -114,6 +109,27 @@ class LiveRegistry:
         async with self._store.read() as work:
             await broadcast.session.begin(work, self._now_ms())
         return broadcast
+
+    async def _reason_against(self, channel: ChannelRecord, attempt: PublishAttempt) -> str | None:
+        """Why the channel may not be published to now, in words for the encoder's user."""
+        if not attempt.encrypted and not channel.insecure_ingest:
+            return (
+                "This channel takes RTMPS only; publish to an rtmps:// URL "
+                "or set insecureIngest on the channel."
+            )
+        if not await self._is_free(channel.arn):
+            return "The channel is live from another encoder."
+        if len(self._broadcasts) >= self._max_streams:
+            return f"The server takes {self._max_streams} streams at once, all in use."
+        if self._published(channel.scope) >= self._concurrent_streams:
+            return (
+                f"The account may publish {self._concurrent_streams} streams at once in a region, "
+                "and does."
+            )
+        return None
+
+    def _published(self, scope: Scope) -> int:
+        return sum(held.channel.scope == scope for held in self._broadcasts.values())
 
     async def _is_free(self, channel_arn: str) -> bool:
         """Whether no encoder holds the channel; ends one that has gone silent.

@@ -210,6 +210,7 @@ class Node:
                 capacity=capacity,
             ),
             max_streams=self._settings.rtmp.max_streams,
+            concurrent_streams=quotas_of(self._settings.quotas).concurrent_streams,
             random_bytes=secrets.token_bytes,
             now_ms=now_ms,
         )

@@ -203,6 +203,7 @@ class QuotaSettings(Struct, frozen=True, kw_only=True):
     playback_restriction_policies: Annotated[int, _quota("Playback restriction policies")] = 0
     ad_configurations: Annotated[int, _quota("Ad configurations")] = 0
     failover_slate_configurations: Annotated[int, _quota("Failover slate configurations")] = 0
+    concurrent_streams: Annotated[int, _quota("Streams published at once,")] = 0
     put_metadata_per_channel_per_s: Annotated[
         int,
         Meta(
