@@ -7,14 +7,13 @@ under test runs on one core, the load on another; rounds alternate, and the rati
 within a round. Requests for each second of processor time that the server used are what
 other work on the machine disturbs least.
 
-Then GetChannel at a steady rate, and (with --channels) what a million channels change:
-pages of ListChannels, its filters, and CreateChannel.
+Then GetChannel at a steady rate, in rounds of their own.
 """
 
 import argparse
 import os
+import re
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -30,18 +29,18 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from e2e.harness import REGION, running_server, wait_for
+from e2e.harness import HEADWATER, REGION, wait_for
 
 SERVER_CORE, LOAD_CORE = 0, 1
-MOTO = Path(sys.executable).resolve
 CONNECTIONS = (1, 50)
 CHANNELS = 100
 """There for GetChannel; moto looks at one after another."""
 DISTINCT = 3000
 """Requests signed for each case."""
 OPEN_PER_S = 500
-MOTO_SERVER = Path(".venv-bench/bin/moto_server")
+MOTO_SERVER = Path(__file__).parents[1] / ".venv-bench/bin/moto_server"
 START_S = 20.0
+_KEY = r"AWS_ACCESS_KEY_ID=(\S+).*?AWS_SECRET_ACCESS_KEY=(\S+)\n"
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,14 @@ class Result:
 
 @contextmanager
 def running_moto(directory: Path) -> Iterator[Target]:
-    """moto's server as it comes, with channels."""
+    """The server of moto as it comes, with channels."""
     (port,) = rig.free_ports(1)
     if not MOTO_SERVER.exists():
         raise SystemExit("moto is missing: make bench-tools")
     with (directory / "moto.log").open("w") as log:
         process = subprocess.Popen([MOTO_SERVER, "-p", str(port)], stdout=log, stderr=log)
     try:
-        wait_for(lambda: rig.answers(port), START_S, "moto to listen")
+        rig.wait_until_listening(port)
         yield _with_channels(port, process.pid, Credentials("AKIDEXAMPLE", "moto-takes-any"))
     finally:
         process.terminate()
@@ -101,11 +100,23 @@ def running_moto(directory: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def running_headwater(data_dir: Path) -> Iterator[Target]:
-    """Headwater with its defaults, and channels."""
-    with running_server(data_dir) as server:
-        credentials = Credentials(server.access_key_id, server.secret_access_key)
-        yield _with_channels(server.ports["http_port"], server.process.pid, credentials)
+def running_headwater(directory: Path) -> Iterator[Target]:
+    """Headwater with its defaults, and channels; its log goes to a file, as moto's does."""
+    (port,) = rig.free_ports(1)
+    command = [HEADWATER, "serve", "--http-port", str(port), "--server-data-dir", "data"]
+    for flag in ("--http-tls-port", "--rtmp-port", "--rtmp-tls-port"):
+        command += [flag, "0"]
+    command += ["--server-log-format", "json", "--transcode-mode", "off"]
+    out = directory / "headwater.out"
+    with out.open("w") as printed, (directory / "headwater.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=printed, stderr=log, cwd=directory)
+    try:
+        key = wait_for(lambda: re.search(_KEY, out.read_text(), re.DOTALL), START_S, "the key")
+        rig.wait_until_listening(port)
+        yield _with_channels(port, process.pid, Credentials(key[1], key[2]))
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def _with_channels(port: int, pid: int, credentials: Credentials) -> Target:
@@ -140,9 +151,7 @@ def under_load(
     return result(seen, rig.cpu_s(target.pid) - before_s)
 
 
-def steady(
-    pool: ProcessPoolExecutor, target: Target, operation: str, seconds: float
-) -> Result:
+def steady(pool: ProcessPoolExecutor, target: Target, operation: str, seconds: float) -> Result:
     """One operation, so many times a second."""
     requests = target.signed(operation, bodies(operation, target))
     before_s = rig.cpu_s(target.pid)
@@ -162,3 +171,61 @@ def result(seen: load.Answers, used_s: float) -> Result:
         p99_ms=rig.percentile(seen.took_ms, 0.99),
         busy=used_s / seen.wall_s,
     )
+
+
+def rows_of(seen: dict[tuple[str, int], list[list[Result]]]) -> Iterator[list[str]]:
+    """The table's rows; each case has its rounds, each round moto's and Headwater's result."""
+    for (operation, connections), rounds in seen.items():
+        yield [
+            operation,
+            str(connections),
+            rig.spread([moto.per_s for moto, _ in rounds], 0),
+            rig.spread([ours.per_s for _, ours in rounds], 0),
+            rig.spread([ours.per_s / moto.per_s for moto, ours in rounds], 1),
+            rig.spread([moto.per_cpu_s for moto, _ in rounds], 0),
+            rig.spread([ours.per_cpu_s for _, ours in rounds], 0),
+            rig.spread([ours.per_cpu_s / moto.per_cpu_s for moto, ours in rounds], 1),
+            rig.spread([ours.busy for _, ours in rounds]),
+        ]
+
+
+def main() -> None:
+    """Run the rounds and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=4, help="of load in each run")
+    parser.add_argument("--rounds", type=int, default=5)
+    options = parser.parse_args()
+    seconds = options.seconds
+    cases = [(name, count) for name in ("GetChannel", "CreateChannel") for count in CONNECTIONS]
+    seen: dict[tuple[str, int], list[list[Result]]] = {case: [] for case in cases}
+    with (
+        TemporaryDirectory(prefix="headwater-bench-") as made,
+        load.load_process(LOAD_CORE) as pool,
+        running_moto(Path(made)) as moto,
+        running_headwater(Path(made)) as ours,
+    ):
+        os.sched_setaffinity(0, {LOAD_CORE})
+        for target in (moto, ours):  # what is done once is done
+            under_load(pool, target, "GetChannel", CONNECTIONS[-1], 1)
+        at_rate = [steady(pool, ours, "GetChannel", seconds) for _ in range(options.rounds)]
+        # GetChannel first: moto would look through all that CreateChannel makes.
+        for case in cases:
+            for _ in range(options.rounds):
+                seen[case].append([under_load(pool, it, *case, seconds) for it in (moto, ours)])
+    header = [
+        "operation", "connections", "moto, a second", "Headwater, a second", "times moto",
+        "moto, per CPU second", "Headwater, per CPU second", "times moto", "our core busy",
+    ]  # fmt: skip
+    rig.print_table("The API on one core", header, list(rows_of(seen)))
+    header = ["a second", "p50, ms", "p99, ms", "our core busy"]
+    row = [
+        rig.spread([one.per_s for one in at_rate], 0),
+        rig.spread([one.p50_ms for one in at_rate]),
+        rig.spread([one.p99_ms for one in at_rate]),
+        rig.spread([one.busy for one in at_rate]),
+    ]
+    rig.print_table(f"GetChannel, {OPEN_PER_S} a second", header, [row])
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,8 @@ A live stream's part (about 150 kB) and playlist (plain and gzip), over HTTP/1.1
 and the encoder on another; rounds alternate. The ratio compares requests for each second
 of processor time that the server used, which other work on the machine disturbs least;
 requests a second stand beside it. nginx has sendfile, gzip_static and an open file cache,
-and sends the headers that browsers' players need.
+and sends the headers that browsers' players need. The floor beside them is Headwater's HTTP
+server with a handler that does nothing but answer (benchmarks/floor.py).
 """
 
 import argparse
@@ -13,7 +14,10 @@ import gzip
 import os
 import re
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +30,7 @@ SERVER_CORE, LOAD_CORE = 0, 1
 VIDEO_KBPS = 3500  # parts of a third of a second are then about 150 kB
 CIPHER = ("--tls13-ciphers", "TLS_AES_128_GCM_SHA256")  # the same for both servers
 GZIP = ("-H", "Accept-Encoding: gzip")
+FLOOR = Path(__file__).with_name("floor.py")
 
 
 @dataclass(frozen=True)
@@ -111,10 +116,25 @@ def nginx_blocks(root: Path, data_dir: Path, port: int, tls_port: int) -> str:
     """
 
 
-def both(
-    case: Case, server: Server, peer: rig.Peer, playback_url: str, seconds: int
+@contextmanager
+def running_floor(root: Path, data_dir: Path) -> Iterator[rig.Peer]:
+    """The bare HTTP server on nginx's files."""
+    port, tls_port = rig.free_ports(2)
+    files = [root, data_dir / "certificate.pem", data_dir / "certificate-key.pem"]
+    process = subprocess.Popen([sys.executable, FLOOR, str(port), str(tls_port), *files])
+    try:
+        rig.wait_until_listening(port)
+        rig.wait_until_listening(tls_port)
+        yield rig.Peer(process, root, port, tls_port)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def all_three(
+    case: Case, server: Server, peer: rig.Peer, floor: rig.Peer, playback_url: str, *, seconds: int
 ) -> list[Result]:
-    """The same request to nginx, then to Headwater."""
+    """The same request to nginx, to Headwater, and to Headwater's floor."""
     playlist, part = rig.newest(server, playback_url)
     path = part if case.file == "part" else playlist
     body = rig.fetch(server.url + path)
@@ -124,12 +144,14 @@ def both(
     file.write_bytes(body)
     if case.file == "playlist":
         Path(f"{file}.gz").write_bytes(gzip.compress(body, mtime=0))
-    scheme = "https" if case.h2 else "http"
-    peer_port = peer.tls_port if case.h2 else peer.port
+    base = f"{'https' if case.h2 else 'http'}://127.0.0.1"
+    peer_port, floor_port = (at.tls_port if case.h2 else at.port for at in (peer, floor))
     port = server.ports["https_port" if case.h2 else "http_port"]
+    bare = f"{base}:{floor_port}/{file.name}{'.gz' if case.gzipped else ''}"
     return [
-        under_load(case, f"{scheme}://127.0.0.1:{peer_port}/{file.name}", peer.pids, seconds),
-        under_load(case, f"{scheme}://127.0.0.1:{port}{path}", [server.process.pid], seconds),
+        under_load(case, f"{base}:{peer_port}/{file.name}", peer.pids, seconds),
+        under_load(case, f"{base}:{port}{path}", [server.process.pid], seconds),
+        under_load(case, bare, floor.pids, seconds),
     ]
 
 
@@ -151,35 +173,39 @@ def main() -> None:
             channels = rig.make_channels(server, 1)
             with (
                 rig.running_nginx(root, blocks, port=port, tls_port=tls_port) as peer,
+                running_floor(root, server.data_dir) as floor,
                 rig.sending(source, rig.ingest_urls(server, channels)) as senders,
             ):
                 wait_until_live(server.ivs(), channels[0]["channel"]["arn"])
                 time.sleep(20)  # a playlist of usual length
-                for pid in (server.process.pid, *peer.pids):
+                for pid in (server.process.pid, *peer.pids, *floor.pids):
                     rig.pin(pid, SERVER_CORE)
                 rig.pin(senders[0].pid, LOAD_CORE)
                 os.sched_setaffinity(0, {LOAD_CORE})
                 url = channels[0]["channel"]["playbackUrl"]
                 for _ in range(options.rounds):
                     for case in CASES:
-                        seen[case.name].append(both(case, server, peer, url, options.seconds))
+                        results = all_three(case, server, peer, floor, url, seconds=options.seconds)
+                        seen[case.name].append(results)
     rows = []
     for name, rounds in seen.items():
-        ratios = [ours.per_cpu_s / theirs.per_cpu_s for theirs, ours in rounds]
-        plain = [ours.per_s / theirs.per_s for theirs, ours in rounds]
+        ratios = [ours.per_cpu_s / theirs.per_cpu_s for theirs, ours, _ in rounds]
+        plain = [ours.per_s / theirs.per_s for theirs, ours, _ in rounds]
         rows.append(
             [
                 name,
-                rig.spread([theirs.per_cpu_s for theirs, _ in rounds], 0),
-                rig.spread([ours.per_cpu_s for _, ours in rounds], 0),
+                rig.spread([theirs.per_cpu_s for theirs, _, _ in rounds], 0),
+                rig.spread([ours.per_cpu_s for _, ours, _ in rounds], 0),
+                rig.spread([floor.per_cpu_s for _, _, floor in rounds], 0),
                 rig.spread(ratios),
+                rig.spread([ours.per_cpu_s / floor.per_cpu_s for _, ours, floor in rounds]),
                 rig.spread(plain),
-                rig.spread([ours.busy for _, ours in rounds]),
+                rig.spread([ours.busy for _, ours, _ in rounds]),
             ]
         )
     header = [
-        "request", "nginx, per CPU second", "Headwater, per CPU second",
-        "times nginx", "in requests a second", "our core busy",
+        "request", "nginx, per CPU second", "Headwater, per CPU second", "floor, per CPU second",
+        "times nginx", "times the floor", "in requests a second", "our core busy",
     ]  # fmt: skip
     rig.print_table("Delivery by one core", header, rows)
 

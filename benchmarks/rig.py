@@ -153,7 +153,7 @@ def running_nginx(directory: Path, blocks: str, *, port: int, tls_port: int = 0)
     command = [NGINX, "-p", str(directory), "-e", str(directory / "error.log"), "-c", str(config)]
     process = subprocess.Popen(command)
     try:
-        wait_for(lambda: answers(port), START_S, "nginx to listen")
+        wait_until_listening(port)
         yield Peer(process, directory, port, tls_port)
     finally:
         process.terminate()
@@ -169,7 +169,12 @@ def free_ports(count: int) -> list[int]:
         return [sock.getsockname()[1] for sock in socks]
 
 
-def answers(port: int) -> bool:
+def wait_until_listening(port: int) -> None:
+    """Wait for a server of this machine."""
+    wait_for(lambda: _answers(port), START_S, f"a server on port {port}")
+
+
+def _answers(port: int) -> bool:
     with socket.socket() as sock:
         sock.settimeout(1)
         return sock.connect_ex(("127.0.0.1", port)) == 0

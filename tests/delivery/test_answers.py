@@ -103,6 +103,12 @@ def test_gzip_is_used_where_it_is_accepted(accepted, gzipped):
     assert answers.accepts_gzip(get(**headers)) is gzipped
 
 
+def test_only_the_first_of_an_endless_accept_encoding_is_read():
+    accepted = "br, " * answers.MAX_ACCEPT_ENCODING_CHARS + "gzip"
+
+    assert not answers.accepts_gzip(get(accept_encoding=accepted))
+
+
 def test_a_compressed_playlist_says_so():
     body = gzip.compress(b"#EXTM3U\n")
 

@@ -105,6 +105,7 @@ def test_parts_are_listed_for_three_target_durations():
 def test_parts_that_left_the_playlist_are_cut_from_their_segment():
     window = fed(segments(0, 9))
 
+    assert window.segment_payload(0) == b"<0.0><0.1><0.2><0.3>"
     assert all(row.payload is None for row in next(window.listed()).parts)
     assert [window.part_payload(0, index) for index in range(5)] == [
         b"<0.0>",
@@ -121,7 +122,17 @@ def test_a_listed_part_is_one_object_for_all():
 
     assert window.part_payload(0, 0) is event.payload
     window.push(SegmentFinished(msn=0, duration_ms=500))
+    window.segment_payload(0)
     assert window.part_payload(0, 0) is event.payload
+
+
+def test_a_segment_is_joined_when_it_is_first_asked_for_and_then_held_once():
+    window = fed(segments(0, 3))
+    row = next(window.listed())
+    assert row.payload is None
+
+    assert window.segment_payload(0) is window.segment_payload(0)
+    assert all(each.payload is None for each in row.parts)
 
 
 def test_plain_hls_has_no_parts():

@@ -24,7 +24,10 @@ class Request(Struct, frozen=True, kw_only=True):
 
     def header(self, name: str) -> str | None:
         """The first header of that (lower-case) name."""
-        return next((value for key, value in self.headers if key == name), None)
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
 
 
 class Response(Struct, kw_only=True):

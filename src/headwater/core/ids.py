@@ -4,7 +4,6 @@ Source: contract C.1 and C.2 (forms seen in AWS's documentation).
 """
 
 from collections.abc import Callable
-from functools import cache
 
 from headwater.core.secret import Secret
 
@@ -24,19 +23,12 @@ def pick(alphabet: str, length: int, random_bytes: RandomBytes) -> str:
 
     Bytes that would favour the first characters are thrown away.
     """
-    chars, unfair = _characters(alphabet)
-    picked = b""
-    while len(picked) < length:
-        picked += random_bytes(2 * length).translate(chars, unfair)
-    return picked[:length].decode()
-
-
-@cache
-def _characters(alphabet: str) -> tuple[bytes, bytes]:
-    """The character that each byte stands for, and the bytes that stand for none."""
-    limit = 256 - 256 % len(alphabet)
-    chars = (alphabet * 256)[:256].encode()
-    return chars, bytes(range(limit, 256))
+    count = len(alphabet)
+    unfair = bytes(range(256 - 256 % count, 256))
+    fair = b""
+    while len(fair) < length:
+        fair += random_bytes(2 * length).translate(None, delete=unfair)
+    return "".join([alphabet[byte % count] for byte in fair[:length]])
 
 
 def resource_id(random_bytes: RandomBytes) -> str:

@@ -7,6 +7,7 @@ object, is IVS's; unlike IVS's they carry CORS headers, so that a page can see t
 
 import re
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -21,6 +22,11 @@ MEDIA_TYPES = {"ts": "video/mp2t", "m4s": "video/iso.segment"}
 METHODS = ("GET", "HEAD", "OPTIONS")
 MEDIA_MAX_AGE_S = 3600  # media URLs are immutable: any age is right, Apple's least is 6 targets
 PREFLIGHT_MAX_AGE_S = 86_400
+
+MAX_ACCEPT_ENCODING_CHARS = 256
+"""What follows is not looked at; browsers send 30."""
+REMEMBERED = 1000
+"""Header fields already read or written: nearly all requests are alike. Below 1 kB each."""
 
 _ALLOW = ", ".join(METHODS)
 _EXPOSED = "accept-ranges, age, cache-control, content-length, content-range, date, etag"
@@ -170,8 +176,14 @@ def without_body(response: Response) -> Response:
 
 def accepts_gzip(request: Request) -> bool:
     """Whether Accept-Encoding allows gzip (RFC 9110 §12.5.3)."""
+    accepted = request.header("accept-encoding") or ""
+    return _allows_gzip(accepted[:MAX_ACCEPT_ENCODING_CHARS])
+
+
+@lru_cache(REMEMBERED)
+def _allows_gzip(accept_encoding: str) -> bool:
     accepted = {}
-    for item in (request.header("accept-encoding") or "").lower().split(","):
+    for item in accept_encoding.lower().split(","):
         coding, _, weight = item.partition(";")
         accepted[coding.strip()] = _QVALUE_ZERO.fullmatch(weight.strip()) is None
     return accepted.get("gzip", accepted.get("*", False))
@@ -211,15 +223,23 @@ def _response(
     *headers: tuple[str, str],
     shared_only: bool = False,
 ) -> Response:
+    fields = _fields(content_type, len(body), max_age_s, headers, shared_only=shared_only)
+    return Response(status=status.value, headers=[*fields], body=body)
+
+
+@lru_cache(REMEMBERED)
+def _fields(
+    content_type: str | None,
+    size_bytes: int,
+    max_age_s: int | None,
+    headers: tuple[tuple[str, str], ...],
+    *,
+    shared_only: bool,
+) -> tuple[tuple[str, str], ...]:
     cache = "no-store" if max_age_s is None else f"max-age={max_age_s}"
     if shared_only:
         cache = f"max-age=0, s-maxage={max_age_s}"
     if content_type is None:
-        entity = []
-    else:
-        entity = [("content-type", content_type), ("content-length", str(len(body)))]
-    return Response(
-        status=status.value,
-        headers=[*entity, ("cache-control", cache), *headers, *_CORS],
-        body=body,
-    )
+        return (("cache-control", cache), *headers, *_CORS)
+    entity = (("content-type", content_type), ("content-length", str(size_bytes)))
+    return (*entity, ("cache-control", cache), *headers, *_CORS)

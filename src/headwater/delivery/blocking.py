@@ -9,6 +9,7 @@ unknown `_HLS_skip` gets the full playlist.
 
 import re
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from msgspec import Struct
@@ -19,6 +20,9 @@ from headwater.delivery.window import Window
 
 MAX_QUERY_FIELDS = 100
 """Players add a handful; parsing thousands would cost more than the answer."""
+
+QUERIES_REMEMBERED = 64
+"""Thousands ask for the same part at the same time. A query has below 64 kB: 4 MB at most."""
 
 MAX_SEGMENTS_AHEAD = 2  # rfc8216bis §6.2.5.2
 MAX_PARTS_AHEAD_MS = 3_000  # ... its Advance Part Limit: parts of 3 s, at least 3
@@ -43,6 +47,7 @@ class Verdict(Enum):
     TOO_FAR = "refuse: so far ahead that the client must be wrong"
 
 
+@lru_cache(QUERIES_REMEMBERED)
 def parse_directives(query: str) -> Directives:
     """The delivery directives of a query, in any order; other parameters are ignored.
 
@@ -93,21 +98,24 @@ def decide(window: Window, directives: Directives) -> Verdict:
         return Verdict.READY if window.next_msn else Verdict.WAIT
     if part is not None and (count := window.part_count(msn)) is not None and part >= count:
         msn, part = msn + 1, 0  # past the end of a segment means the start of the next
-    if msn < window.next_msn:
+    following = window.next_part()
+    if msn < window.next_msn or (part is not None and (msn, part) < following):
         return Verdict.READY
-    if _is_too_far(window, window.part_target_ms, msn, part):
+    if _is_too_far(following, window.part_target_ms, msn, part):
         return Verdict.TOO_FAR
-    if part is not None and (msn, part) < window.next_part():
-        return Verdict.READY
     return Verdict.WAIT
 
 
-def _is_too_far(window: Window, part_target_ms: int, msn: int, part: int | None) -> bool:
-    last_complete_msn = window.next_msn - 1
+def _is_too_far(
+    following: tuple[int, int], part_target_ms: int, msn: int, part: int | None
+) -> bool:
+    next_msn, next_index = following
+    last_complete_msn = next_msn - 1
     if msn > last_complete_msn + MAX_SEGMENTS_AHEAD:
         return True
     if part is None:
         return False
-    next_index = window.next_part()[1] if msn == window.next_msn else 0
+    if msn != next_msn:
+        next_index = 0
     most_ahead = max(3, -(-MAX_PARTS_AHEAD_MS // part_target_ms))
     return part - (next_index - 1) > most_ahead

@@ -39,7 +39,7 @@ from headwater.delivery.stream import (
     Rendition,
     compress,
 )
-from headwater.delivery.waiting import GaveUp
+from headwater.delivery.waiting import GaveUp, Place
 from headwater.delivery.window import DEFAULT_WINDOW_MS, SegmentRow
 
 PLAYBACK_PREFIX = "/api/video/v1/"
@@ -220,18 +220,20 @@ async def _playlist(request: Request, stream: LiveStream, rendition: Rendition) 
             return _bad_request(
                 request, str(refusal), BLOCKING_ERROR_MAX_AGE_TARGET_DURATIONS * target_duration_s
             )
-    gave_up = await rendition.room.wait_until(
-        lambda: decide(window, directives) is not Verdict.WAIT,
-        timeout_s=BLOCK_TARGET_DURATIONS * target_duration_s,
-        disconnected=request.disconnected,
-    )
     blocking = directives.msn is not None
-    if gave_up is not None:
-        return _gave_up(request, gave_up, rendition, blocking=blocking)
-    if decide(window, directives) is Verdict.TOO_FAR:
+    verdict = decide(window, directives)
+    if verdict is Verdict.TOO_FAR:
         # Not cached: what is too far ahead now is asked for rightly a little later.
         msn, index = window.next_part()
         return _bad_request(request, f"part {index} of segment {msn} is not there yet", None)
+    if verdict is Verdict.WAIT:
+        gave_up = await rendition.room.wait_until(
+            lambda: decide(window, directives) is not Verdict.WAIT,
+            timeout_s=BLOCK_TARGET_DURATIONS * target_duration_s,
+            disconnected=request.disconnected,
+        )
+        if gave_up is not None:
+            return _gave_up(request, gave_up, rendition, blocking=blocking)
     gzipped = answers.accepts_gzip(request)
     if blocking:
         max_age_s = BLOCKING_MAX_AGE_TARGET_DURATIONS * target_duration_s
@@ -280,8 +282,8 @@ async def _follow(
     def has_news() -> bool:
         return sent < len(segment.parts) or segment.duration_ms is not None
 
-    with rendition.room.place(disconnected) as place:
-        while await place.until(has_news, timeout_s=math.inf) is None:
+    with Place(rendition.room, disconnected) as place:
+        while has_news() or await place.until(has_news, timeout_s=math.inf) is None:
             if sent == len(segment.parts):
                 return
             yield segment.part_payload(sent) or b""

@@ -8,9 +8,9 @@ client leaves.
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from enum import Enum
+from typing import Self
 
 MAX_WAITING = 20_000
 """Requests that may wait on one rendition: above what one process can answer in a part."""
@@ -29,11 +29,18 @@ class GaveUp(Enum):
 
 
 class Place:
-    """One request's place in a room, from `WaitingRoom.place`."""
+    """One request's place in a room, also where that is full: who takes one has asked.
+
+    with Place(room, disconnected) as place:
+        await place.until(...)
+    """
+
+    __slots__ = ("_disconnected", "_leaving", "_room", "_wake", "deadline_s", "since_s")
 
     def __init__(
         self, room: "WaitingRoom", disconnected: Callable[[], Awaitable[None]] | None
     ) -> None:
+        """Without a place yet; `disconnected` returns when the client has left."""
         self.since_s = room.now_s()
         self.deadline_s = math.inf
         self._room = room
@@ -41,16 +48,25 @@ class Place:
         self._leaving: asyncio.Task[None] | None = None
         self._wake: asyncio.Future[None] | None = None  # while it waits
 
+    def __enter__(self) -> Self:
+        self._room.count += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._room.count -= 1
+        if self._leaving is not None:
+            self._leaving.cancel()
+
     async def until(self, ready: Callable[[], bool], *, timeout_s: float) -> GaveUp | None:
         """Return None once `ready()`, else LATE or LEFT; it is asked at each `wake_all`.
 
         Args:
-            ready: cheap, and without side effects.
+            ready: cheap, and without side effects; the caller has just seen that it is not.
             timeout_s: after that long the request is released by `release_late`; math.inf
                 where something else ends the wait.
         """
         self.deadline_s = self._room.now_s() + timeout_s
-        while not ready():
+        while True:
             if self._leaving is not None and self._leaving.done():
                 return GaveUp.LEFT
             if self._room.now_s() >= self.deadline_s:
@@ -61,7 +77,8 @@ class Place:
                 await self._wake
             finally:
                 self._room.waiting.pop(self, None)
-        return None
+            if ready():
+                return None
 
     def wake(self) -> None:
         """Let the request ask again."""
@@ -73,11 +90,6 @@ class Place:
         if self._leaving is None and self._disconnected is not None:
             self._leaving = asyncio.ensure_future(_finish(self._disconnected))
             self._leaving.add_done_callback(self._client_left)
-
-    def leave(self) -> None:
-        """Watch the client no more."""
-        if self._leaving is not None:
-            self._leaving.cancel()
 
     def _client_left(self, _: asyncio.Task[None]) -> None:
         self.wake()
@@ -96,21 +108,6 @@ class WaitingRoom:
         """Whether newcomers are to be turned away."""
         return self.count >= self._max_waiting
 
-    @contextmanager
-    def place(self, disconnected: Callable[[], Awaitable[None]] | None) -> Iterator[Place]:
-        """A place, also where the room is full: who takes one has asked.
-
-        Args:
-            disconnected: returns when the client has left.
-        """
-        place = Place(self, disconnected)
-        self.count += 1
-        try:
-            yield place
-        finally:
-            self.count -= 1
-            place.leave()
-
     async def wait_until(
         self,
         ready: Callable[[], bool],
@@ -123,7 +120,7 @@ class WaitingRoom:
             return None
         if self.is_full():
             return GaveUp.CROWDED
-        with self.place(disconnected) as place:
+        with Place(self, disconnected) as place:
             return await place.until(ready, timeout_s=timeout_s)
 
     def wake_all(self) -> None:

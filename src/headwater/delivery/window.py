@@ -57,7 +57,7 @@ class PartRow(Struct, kw_only=True):
 
 
 class SegmentRow(Struct, kw_only=True):
-    """A segment; `payload` and `duration_ms` are None while it is open."""
+    """A segment; `duration_ms` is None while it is open, `payload` until it was asked for whole."""
 
     msn: int
     discontinuity: bool
@@ -172,7 +172,13 @@ class Window:
     def segment_payload(self, msn: int) -> bytes | None:
         """The bytes of a complete segment, listed or retired."""
         segment = self._segments.get(msn)
-        return segment.payload if segment else None
+        if segment is None:
+            return None
+        if segment.payload is None:  # low-latency players never ask for most of them
+            segment.payload = b"".join(part.payload or b"" for part in segment.parts)
+            if msn < self.next_msn - 1:
+                _hold_once(segment)
+        return segment.payload
 
     def part_payload(self, msn: int, index: int) -> bytes | None:
         """The bytes of a part, as long as its segment is kept."""
@@ -231,8 +237,6 @@ class Window:
         segment = self.open_segment
         if segment is None or msn != segment.msn or not segment.parts:
             raise RuntimeError(f"segment {msn} cannot finish now")
-        payloads = [part.payload for part in segment.parts if part.payload is not None]
-        segment.payload = payloads[0] if len(payloads) == 1 else b"".join(payloads)
         segment.duration_ms = duration_ms
         self._segments[msn] = segment
         self.open_segment = None
@@ -257,7 +261,7 @@ class Window:
             if behind_ms >= self._with_parts_ms or self.part_target_ms is None:
                 _hide_parts(segment)
             elif msn < self.next_msn - 1:
-                _join_parts(segment)  # hardly anyone fetches them any more
+                _hold_once(segment)  # hardly anyone fetches them any more
             behind_ms += segment.duration_ms or 0.0
 
     def _slide(self) -> None:
@@ -285,12 +289,13 @@ class Window:
 
 
 def _hide_parts(segment: SegmentRow) -> None:
-    """Take the parts out of the playlist; from now on they are cut from the segment."""
+    """Take the parts out of the playlist."""
     segment.parts_listed = False
-    _join_parts(segment)
+    _hold_once(segment)
 
 
-def _join_parts(segment: SegmentRow) -> None:
-    """Keep the parts' bytes once, in the segment, not twice."""
-    for part in segment.parts:
-        part.payload = None
+def _hold_once(segment: SegmentRow) -> None:
+    """Where the segment has been joined, let its parts be cut from it from now on."""
+    if segment.payload is not None:
+        for part in segment.parts:
+            part.payload = None

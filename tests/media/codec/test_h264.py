@@ -146,7 +146,7 @@ def test_a_transport_stream_unit_has_a_delimiter_and_parameters_before_the_key_f
     parameters = h264.parameter_sets_annex_b(config())
 
     assert parameters == annex_b(SPS_1080P, PPS)
-    assert h264.to_annex_b(avcc(IDR), parameters) == annex_b(AUD, SPS_1080P, PPS, IDR)
+    assert h264.to_annex_b(avcc(IDR), parameters) == annex_b(SPS_1080P, PPS, IDR)
 
 
 RECOVERY_POINTS = [

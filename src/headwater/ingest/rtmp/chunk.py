@@ -55,7 +55,7 @@ class _ChunkStream:
         self.timestamp_ms = 0
         self.time_field = 0  # as sent: a time (format 0) or a delta (1 and 2)
         self.extended = False
-        self.body = bytearray()
+        self.body: bytes | bytearray = bytearray()
         self.is_open = False
         # The one-byte header that continues a message here; none for ids of 2 or 3 bytes.
         self.repeat_byte = 0xC0 | chunk_stream_id if chunk_stream_id < _ONE_BYTE_IDS else _NO_BYTE
@@ -255,6 +255,11 @@ class ChunkReader:
     def _read_payload(self, stream: _ChunkStream) -> None:
         """Move payload into the message, over plain one-byte headers too (the hot path)."""
         data, pos, left, body = self._data, self._pos, self._chunk_left, stream.body
+        if left == stream.length and pos + left <= len(data):  # all in one chunk, and here
+            stream.body = data[pos : pos + left]
+            self._pos, self._chunk_left = pos + left, 0
+            self._open_bytes += left
+            return
         before = len(body)
         while True:
             piece = data[pos : pos + left]

@@ -237,20 +237,18 @@ def parameter_sets_annex_b(config: AvcConfig) -> bytes:
     return b"".join([START_CODE + nal for nal in config.sps + config.pps])
 
 
-def to_annex_b(data: bytes, parameter_sets: bytes) -> bytes:
-    """A packet's 4-byte AVCC as an access unit of a transport stream.
+def to_annex_b(data: bytes, before: bytes) -> bytes:
+    """A packet's 4-byte AVCC with start codes, which are as long as the lengths they replace.
 
-    `parameter_sets` is `parameter_sets_annex_b(...)` where decoders may start, else empty.
+    `before` is what stands in front of it: copied with it, not once more later.
     """
-    unit = bytearray(ACCESS_UNIT_DELIMITER + parameter_sets)
-    position = len(unit)
-    unit += data
-    # A start code is as long as the length it replaces.
-    while position < len(unit):
-        size = int.from_bytes(unit[position : position + LENGTH_SIZE], "big")
-        unit[position : position + LENGTH_SIZE] = START_CODE
-        position += LENGTH_SIZE + size
-    return bytes(unit)
+    pieces: list[Nal] = [before]
+    view, position = memoryview(data), 0
+    while position < len(data):
+        start = position + LENGTH_SIZE
+        position = start + int.from_bytes(data[position:start], "big")
+        pieces += (START_CODE, view[start:position])
+    return b"".join(pieces)
 
 
 def is_recovery_point(nal: Nal) -> bool:

@@ -87,16 +87,16 @@ class TsWriter:
         packet = sample.packet
         # Players that turn parts into MP4 (Shaka, video.js) look for them in every part.
         sets = self._parameter_sets if first or packet.keyframe else b""
-        unit = h264.to_annex_b(packet.data, sets)
+        before = h264.ACCESS_UNIT_DELIMITER + sets
         header = pes_header(
             STREAM_ID_VIDEO,
             pts=packet.pts + OFFSET_TICKS,
             dts=packet.dts + OFFSET_TICKS,
-            payload_bytes=len(unit),
+            payload_bytes=len(before) + len(packet.data),
         )
         clock = packet.dts + OFFSET_TICKS - CLOCK_LEAD_TICKS
         adaptation = adaptation_field(pcr_ticks=clock, random_access=packet.keyframe)
-        return self._video_pid.write(header + unit, adaptation)
+        return self._video_pid.write(h264.to_annex_b(packet.data, header + before), adaptation)
 
     def _audio_groups(self, audio: Sequence[Sample]) -> Iterator[tuple[int, list[bytes]]]:
         """Frames that go into one PES, with the first one's time in 90 kHz.
