@@ -36,13 +36,18 @@ format: setup ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# A process for each core; a file's tests stay in one, as they share servers and databases.
+PYTEST := $(BIN)/python -m pytest --durations=10
+SIDE_BY_SIDE := -n auto --dist loadfile
+
 .PHONY: unit
 unit: setup ## Tests of the parts
-	$(BIN)/python -m pytest -m "not e2e"
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not e2e"
 
 .PHONY: e2e
 e2e: setup ## Tests with real encoders, SDKs and a browser
-	$(BIN)/python -m pytest -m e2e
+	$(PYTEST) $(SIDE_BY_SIDE) --no-loadscope-reorder -m "e2e and not alone"
+	$(PYTEST) -m alone
 
 FUZZ_SECONDS ?= 60
 FUZZ_VENV := .venv-fuzz
@@ -63,12 +68,15 @@ $(FUZZ_VENV)/.installed: pyproject.toml
 	@$(FUZZ_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable . --group fuzz
 	@touch $@
 
+BENCH_VENV := .venv-bench
 BENCH := PYTHONPATH=tests $(BIN)/python benchmarks
 MINUTES ?= 5
 
 .PHONY: bench
-bench: setup bench-tools ## Measure beside nginx and ffmpeg: processor time, delivery, waiting viewers, transcoding, latency, memory
+bench: setup bench-tools ## Measure beside nginx, ffmpeg and moto: the API, processor time, delivery, waiting viewers, transcoding, latency, memory
 	$(BENCH)/store.py
+	$(BENCH)/lists.py
+	$(BENCH)/api.py
 	$(BENCH)/ingest.py
 	$(BENCH)/delivery.py
 	$(BENCH)/waiting_viewers.py
@@ -81,8 +89,15 @@ soak: setup bench-tools ## Watch memory over MINUTES=60 while viewers come and g
 	$(BENCH)/soak.py --minutes $(MINUTES)
 
 .PHONY: bench-tools
-bench-tools: system-tools ## Install nginx, wrk and h2load where they are missing
+bench-tools: system-tools $(BENCH_VENV)/.installed ## Install nginx, wrk, h2load and moto where they are missing
 	@scripts/bench-tools
+
+$(BENCH_VENV)/.installed: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Headwater needs Python 3.11 or newer; none was found." >&2; exit 1; }
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --group bench
+	@touch $@
 
 .PHONY: docs
 docs: setup ## Write the generated reference pages
@@ -106,7 +121,7 @@ system-tools: ## Install ffmpeg, Chromium, GStreamer and PostgreSQL where they a
 
 .PHONY: clean
 clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) $(FUZZ_VENV) .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(FUZZ_VENV) $(BENCH_VENV) .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Headwater needs Python 3.11 or newer; none was found." >&2; exit 1; }

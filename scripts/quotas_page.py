@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from headwater.api.operations.metadata import MAX_METADATA_BYTES
 from headwater.api.operations.playback_restriction_policies import MAX_COUNTRIES, MAX_ORIGINS
 from headwater.api.operations.tags import MAX_TAGS
-from headwater.api.quotas import AWS, AWS_CALLS_PER_S, DEFAULT
+from headwater.api.quotas import AWS, AWS_CALLS_PER_S, DEFAULT, GENEROUS
 
 INTRO = """# Quotas
 
@@ -63,7 +63,7 @@ def page() -> str:
 
 
 def _figure(value: int) -> str:
-    return f"{value:,}"
+    return "no end" if value >= GENEROUS else f"{value:,}"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -18,6 +18,14 @@ def test_every_type_of_resource_has_a_quota(profile, resource_type):
     assert " " in quota.unit or quota.unit == "channels"
 
 
+@pytest.mark.parametrize(
+    ("limit", "is_counted"),
+    [(quotas.AWS.channels, True), (quotas.GENEROUS - 1, True), (quotas.GENEROUS, False)],
+)
+def test_what_a_generous_quota_allows_is_not_counted(limit, is_counted):
+    assert quotas.Quotas(channels=limit).of("channel").is_counted is is_counted
+
+
 def test_aws_limits_the_rate_of_every_operation_of_the_model():
     assert set(quotas.AWS_CALLS_PER_S) == OPERATIONS - {"PutMetadata"}
 

@@ -4,11 +4,26 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from e2e.harness import make_source, running_server
 
+ALONE = {
+    "test_demo.py",
+    "test_metadata.py",
+    "test_transcoder_failures.py",
+    "test_transcoding.py",
+    "test_viewer_bounds.py",
+    "test_watch_page.py",
+}
+"""They transcode in real time, or measure latency or memory: nothing may run beside them."""
+LONG = {"test_clients_terraform.py", "test_encoders.py", "test_players.py"}
+"""They run first, so that no process is left with one of them at the end."""
+
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)
+            if item.path.name in ALONE:
+                item.add_marker(pytest.mark.alone)
+    items.sort(key=lambda item: item.path.name not in LONG)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,11 @@
 """Real parts for end-to-end tests: a `headwater serve` process, ffmpeg, boto3."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -23,6 +25,12 @@ RELOAD_NOISE = ("Found duplicated MOOV Atom. Skipped it", " times")
 """ffmpeg's HLS reader fetches the init segment again after each reload of a live playlist, and
 its MP4 reader then says so; with playlists that ffmpeg itself wrote as well."""
 HEADWATER = str(Path(sys.executable).with_name("headwater"))  # as it is installed
+SECRETS = (
+    r"sk_[a-z0-9-]+_[A-Za-z0-9]{12}_",  # stream keys
+    r"(?i)(?:signature|security-token)=",  # of signed requests
+    r"BEGIN [A-Z ]*PRIVATE KEY",
+)
+"""What a secret looks like that no log may hold."""
 FFMPEG = ["ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "warning"]
 
 
@@ -116,6 +124,23 @@ def running_server(
             reader.join(5)
         process.stdout.close()
         process.stderr.close()
+    said = "".join(log)
+    assert [secret for secret in _secrets(data_dir, key) if re.search(secret, said)] == []
+
+
+def _secrets(data_dir: Path, key: tuple[str, str]) -> list[str]:
+    """Patterns of what may not be in a server's log, whatever was done with it."""
+    found = [key[1]]
+    database = data_dir / "headwater.db"
+    if database.exists():
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            for query in (
+                "SELECT secret FROM access_keys",
+                "SELECT value FROM stream_keys",
+                "SELECT srt_passphrase FROM channels",
+            ):
+                found += [row[0] for row in connection.execute(query)]
+    return [*SECRETS, *map(re.escape, found)]
 
 
 def _collect(pipe: Any, lines: list[str]) -> None:

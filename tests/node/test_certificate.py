@@ -159,12 +159,11 @@ async def test_https_takes_a_new_certificate_and_finishes_its_answers(tmp_path, 
 
     def get(path):
         connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=10)
-        connection.connect()
-        subject = dict(each[0] for each in connection.sock.getpeercert()["subject"])["commonName"]
-        connection.request("GET", path)
-        body = connection.getresponse().read()
-        connection.close()
-        return subject, body
+        with contextlib.closing(connection):
+            connection.connect()
+            subject = dict(each[0] for each in connection.sock.getpeercert()["subject"])
+            connection.request("GET", path)
+            return subject["commonName"], connection.getresponse().read()
 
     async def get_with(subject):
         """Ask until the server of that certificate answers, for 5 s at most.

@@ -154,3 +154,36 @@ async def test_a_body_that_ends_too_early_is_a_bad_request(header, body):
 
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert seen == []
+
+
+BODIES = [
+    # id,                headers,                                               body, seen
+    ("by length",        b"content-length: 3",                                  b"abc", b"abc"),
+    ("of no byte",       b"content-length: 0",                                  b"", b""),
+    ("as long as it may be", b"content-length: 1024",                           b"x" * 1024, b"x" * 1024),
+    ("too long",         b"content-length: 3000",                               b"x" * 3000, b"x" * 1025),
+    ("chunked",          b"transfer-encoding: chunked",                         b"3\r\nabc\r\n0\r\n\r\n", b"abc"),
+    ("chunked, too long", b"transfer-encoding: chunked",
+     b"7d0\r\n" + b"x" * 2000 + b"\r\n0\r\n\r\n", b"x" * 1025),
+    ("chunked, with a length that says less", b"content-length: 3\r\ntransfer-encoding: chunked",
+     b"7d0\r\n" + b"x" * 2000 + b"\r\n0\r\n\r\n", b"x" * 1025),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "expected"), [row[1:] for row in BODIES], ids=[row[0] for row in BODIES]
+)
+async def test_no_more_of_a_body_is_kept_than_tells_that_it_is_too_long(header, body, expected):
+    seen = []
+
+    async def respond(request):
+        seen.append(request.body)
+        return Response(status=200)
+
+    async with serving(respond) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\n" + header + b"\r\n\r\n" + body)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    assert seen == [expected]

@@ -85,6 +85,6 @@ def template_url(kind, request, tmp_path):
 
 @pytest.fixture
 async def store(url):
-    store = await Store.open(url, busy_timeout_ms=2000)
+    store = await Store.open(url, busy_timeout_ms=20_000)  # dozens of writers queue in a test
     yield store
     await store.close()

@@ -203,7 +203,7 @@ class UnitOfWork:
         # By place, not by name: all queries of a kind select its fields in their order.
         names = kind.__struct_fields__
         result = await self._connection.execute(query, parameters)
-        return [kind(**dict(zip(names, row, strict=True))) for row in result]
+        return [kind(**dict(zip(names, row, strict=True))) for row in result.fetchall()]
 
     async def _row(self, query: Select[Any]) -> Mapping[Any, Any] | None:
         rows = await self._rows(query)
