@@ -21,11 +21,12 @@ them are per account and region unless their name says else.
 Beyond a number a create is answered with 402 `ServiceQuotaExceededException`, beyond a rate any
 call with 429 `ThrottlingException`. A rate of 5 lets 5 calls through at once and one more each
 fifth of a second; each server process counts for itself. Numbers hold however many creates come at
-once, and from however many processes on one database. Beyond `concurrent_streams`, which a server
-process counts for itself too, an encoder is refused.
+once, and from however many processes on one database. What concerns streams is counted by each
+server process too: beyond `concurrent_streams` an encoder is refused, beyond `concurrent_views` a
+viewer gets 429 for the multivariant playlist, and an input beyond what `ingest_...` allows (a tenth
+more bits a second are let pass) is disconnected with an `IVS Limit Breach` event in its session.
 
-Not counted yet: IVS's quotas on concurrent views, on the bitrate and resolution of the input, and
-on takeovers of a stream.
+Not there yet: takeovers of a stream, so no quota on them.
 
 """
 
@@ -63,7 +64,7 @@ def page() -> str:
 
 
 def _figure(value: int) -> str:
-    return "no end" if value >= GENEROUS else f"{value:,}"
+    return "no end" if value == GENEROUS else f"{value:,}"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -28,9 +28,11 @@ class Clock:
 class Site:
     """A Delivery with one open stream, asked as a client would."""
 
-    def __init__(self, events=(), plan=None, **options):
+    def __init__(self, events=(), plan=None, *, concurrent_views=1000, **options):
         self.clock = Clock()
-        self.delivery = Delivery(self.clock, now_ms=lambda: NOW_MS)
+        self.delivery = Delivery(
+            self.clock, now_ms=lambda: NOW_MS, concurrent_views=concurrent_views
+        )
         self.stream = self.delivery.open(
             CHANNEL, RUN.removeprefix("/v1/"), stream_id="st-1", **options
         )

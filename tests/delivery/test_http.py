@@ -409,3 +409,18 @@ async def test_what_was_lost_is_named_a_gap_and_can_be_fetched_all_the_same():
     assert [lines[lines.index(f"{msn}.ts") - 1] for msn in range(4)] == [
         *("#EXTINF:2.00000,live", "#EXTINF:2.00000,live", "#EXT-X-GAP", "#EXTINF:2.00000,live")
     ]
+
+
+async def test_more_viewers_than_the_quota_allows_are_refused_and_others_stay():
+    site = Site(OPEN, concurrent_views=2)
+    for name in ("a", "b"):
+        assert (await site.get(MASTER, user_agent=name)).status == 200
+        await site.get(PLAYLIST, user_agent=name)
+
+    refused = await site.get(MASTER, user_agent="c")
+    assert (refused.status, error_code(refused)) == (429, "concurrent_viewers_exceeded")
+    assert header(refused, "access-control-allow-origin") == "*"
+    assert (await site.get(MASTER, user_agent="a")).status == 200, "is watching already"
+
+    site.clock.now_s += 60
+    assert (await site.get(MASTER, user_agent="c")).status == 200

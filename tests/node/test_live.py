@@ -4,7 +4,9 @@ import asyncio
 import secrets
 
 import pytest
+from msgspec.structs import replace
 
+from headwater.api.quotas import DEFAULT
 from headwater.core.encoded import CodecConfig, EncodedFrame
 from headwater.core.secret import Secret
 from headwater.delivery.http import Delivery
@@ -71,7 +73,7 @@ async def registry(tmp_path):
         await store.close()
 
 
-def registry_of(store, *, concurrent_streams=3):
+def registry_of(store, **quotas):
     return LiveRegistry(
         store=store,
         sessions=SessionLog(store, server="a", now_ms=lambda: Clock.now_ms),
@@ -87,7 +89,7 @@ def registry_of(store, *, concurrent_streams=3):
         ),
         ladders=Ladders(is_on=False, settings=EncoderSettings(), capacity=Capacity(None)),
         max_streams=3,
-        concurrent_streams=concurrent_streams,
+        quotas=replace(DEFAULT, **quotas),
         random_bytes=secrets.token_bytes,
         now_ms=lambda: Clock.now_ms,
     )
@@ -279,7 +281,8 @@ async def test_metadata_is_taken_when_viewers_can_be_served(registry):
     encoder.answer.ended("closed by the encoder")
 
     for rendition in encoder.answer._output._renditions.values():
-        media = b"".join(row.payload or b"" for row in rendition.window.listed())
+        window = rendition.window
+        media = b"".join(window.segment_payload(row.msn) for row in window.listed())
         assert media.count(b"metadata.live-video.net\x00hello") == 1
         assert media.count(b"metadata.live-video.net\x00again") == 1
         assert b"early" not in media
@@ -303,3 +306,17 @@ async def test_an_account_publishes_as_many_streams_as_its_quota_allows(registry
 
     first.answer.ended("closed by the encoder")
     assert (await Encoder(registry, Secret("same")).publish()).is_in
+
+
+async def test_an_input_beyond_the_limits_is_stopped_and_the_session_says_why(registry):
+    registry = registry_of(registry._store, ingest_edge_pixels=1)
+    encoder = await Encoder(registry).publish()
+    feed(encoder)
+    registry.look()
+
+    (reason,) = encoder.stopped
+    assert "is larger than the quota allows" in reason
+    assert not registry.broadcasts()
+    events = [(event["name"], event["type"]) for event in session_of(registry).events]
+    assert ("Ingest Resolution", "IVS Limit Breach") in events
+    assert session_of(registry).has_error_event

@@ -18,6 +18,12 @@ GENEROUS = 1_000_000
 So many and more are not counted, because counting takes time with each there is.
 """
 
+MOST_BPS = 80_000_000
+"""An input beyond it does not fit into the part that is being made."""
+MOST_PIXELS = 8_192 * 4_320
+MOST_EDGE_PIXELS = 8_192
+"""The largest picture of H.264's highest level (6.2)."""
+
 _AWS_RATES = {
     1: """InsertAdBreak""",
     2: """BatchStartViewerSessionRevocation""",
@@ -74,6 +80,12 @@ class Quotas(Struct, frozen=True, kw_only=True):
     ad_configurations: int = GENEROUS
     failover_slate_configurations: int = GENEROUS
     concurrent_streams: int = GENEROUS
+    concurrent_views: int = GENEROUS
+    ingest_bitrate_bps: int = MOST_BPS  # of an encoder
+    basic_ingest_bitrate_bps: int = MOST_BPS  # the same for the channel type BASIC
+    basic_ingest_bitrate_480p_bps: int = MOST_BPS  # the same up to 480p
+    ingest_pixels: int = MOST_PIXELS  # of a picture
+    ingest_edge_pixels: int = MOST_EDGE_PIXELS  # of its longer edge
     put_metadata_per_channel_per_s: int = 5
     put_metadata_per_account_per_s: int = 155
     calls_per_s: Mapping[str, int] = MappingProxyType({})  # by operation; others unlimited
@@ -105,6 +117,12 @@ AWS = Quotas(
     playback_restriction_policies=3,
     ad_configurations=20,
     concurrent_streams=100,
+    concurrent_views=15_000,
+    ingest_bitrate_bps=8_500_000,
+    basic_ingest_bitrate_bps=3_500_000,
+    basic_ingest_bitrate_480p_bps=1_500_000,
+    ingest_pixels=2_100_000,
+    ingest_edge_pixels=1_920,
     failover_slate_configurations=20,  # not in AWS's list: as ad configurations
     calls_per_s=AWS_CALLS_PER_S,
 )

@@ -39,6 +39,7 @@ from headwater.delivery.stream import (
     Rendition,
     compress,
 )
+from headwater.delivery.viewers import MAX_VIEWERS_COUNTED
 from headwater.delivery.waiting import GaveUp, Place
 from headwater.delivery.window import DEFAULT_WINDOW_MS, SegmentRow
 
@@ -82,6 +83,7 @@ class Delivery:
         *,
         now_ms: Callable[[], int],
         window_ms: int = DEFAULT_WINDOW_MS,
+        concurrent_views: int = MAX_VIEWERS_COUNTED,
     ) -> None:
         """Without any stream.
 
@@ -89,10 +91,13 @@ class Delivery:
             now_s: a monotonic clock.
             now_ms: the wall clock, Unix ms.
             window_ms: media that playlists list at least, once there is as much.
+            concurrent_views: viewers of all streams of an account and region together;
+                more are answered with 429.
         """
         self._now_s = now_s
         self._now_ms = now_ms
         self._window_ms = window_ms
+        self._concurrent_views = concurrent_views
         self._channels: dict[str, LiveStream] = {}  # by playback path
         self._runs: dict[str, LiveStream] = {}  # ended ones too, until they expire
 
@@ -172,6 +177,14 @@ class Delivery:
                 text="the channel is private, and this server does not take tokens yet",
                 max_age_s=None,
             )
+        if self._is_full(request, stream):
+            return answers.error(
+                request,
+                HTTPStatus.TOO_MANY_REQUESTS,
+                code="concurrent_viewers_exceeded",
+                text="as many viewers as the quota allows are watching",
+                max_age_s=None,
+            )
         gzipped = answers.accepts_gzip(request)
         with_all = _allows_audio_only(request.query)
         body = stream.multivariant(self._now_ms(), with_all=with_all)
@@ -179,6 +192,14 @@ class Delivery:
         return answers.playlist(
             compress(body) if gzipped else body, gzipped=gzipped, max_age_s=None
         )
+
+    def _is_full(self, request: Request, stream: LiveStream) -> bool:
+        """Whether one more viewer would be too many for the account and region."""
+        scope, _, _ = request.path.partition(".channel.")
+        streams = [one for path, one in self._channels.items() if path.startswith(f"{scope}.")]
+        if sum(one.viewer_count() for one in streams) < self._concurrent_views:
+            return False
+        return not stream.viewers.knows(*_client(request))
 
     async def _below_run(self, request: Request) -> Response:
         path = request.path.removeprefix(MEDIA_PREFIX)
@@ -201,6 +222,10 @@ class Delivery:
         return await _part(request, stream, rendition, int(match[1]), int(match[2]))
 
 
+def _client(request: Request) -> tuple[str, str]:
+    return request.client_address, request.header("user-agent") or ""
+
+
 def _allows_audio_only(query: str) -> bool:
     try:
         fields = parse_qsl(query, max_num_fields=MAX_QUERY_FIELDS)
@@ -211,7 +236,7 @@ def _allows_audio_only(query: str) -> bool:
 
 async def _playlist(request: Request, stream: LiveStream, rendition: Rendition) -> Response:
     window, target_duration_s = rendition.window, rendition.plan.target_duration_s
-    stream.viewers.saw(request.client_address, request.header("user-agent") or "")
+    stream.viewers.saw(*_client(request))
     directives = Directives()
     if not window.ended:
         try:

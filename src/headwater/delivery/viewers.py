@@ -28,6 +28,10 @@ class ViewerCount:
             return
         self._last_seen_s[viewer] = self._now_s()
 
+    def knows(self, client_address: str, user_agent: str) -> bool:
+        """Whether the client is one of them."""
+        return hash((client_address, user_agent)) in self._last_seen_s
+
     def count(self) -> int:
         """Viewers seen in the last VIEWER_GONE_S seconds."""
         gone_s = self._now_s() - VIEWER_GONE_S

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 import structlog
 from msgspec import Struct, structs
 
+from headwater.api.quotas import Quotas
 from headwater.core.encoded import CodecConfig, EncodedFrame, EncoderMetadata, Kind
 from headwater.core.errors import PeerError
 from headwater.core.packet import Packet
@@ -36,8 +37,9 @@ from headwater.media.timed_metadata import metadata_tag
 from headwater.media.timeline import Timeline
 from headwater.media.transcode.wire import EncoderSettings
 from headwater.node.capacity import Capacity
+from headwater.node.limits import breach_of
 from headwater.node.renditions import Cutting, Renditions, announcements, refitted
-from headwater.node.sessions import HEALTH_CHANGE, Session
+from headwater.node.sessions import HEALTH_CHANGE, LIMIT_BREACH, Session
 from headwater.node.transcoder import COMMAND, Transcoder, Transcoding
 from headwater.store.records import ChannelRecord
 
@@ -94,6 +96,7 @@ class Broadcast:
         now_ms: Callable[[], int],
         in_background: Callable[[Coroutine[Any, Any, None]], None],
         on_end: Callable[["Broadcast"], None],
+        quotas: Quotas,
     ) -> None:
         self.channel = channel
         self.stream_id = stream_id
@@ -111,6 +114,7 @@ class Broadcast:
         self._now_ms = now_ms
         self._in_background = in_background
         self._on_end = on_end
+        self._quotas = quotas
         self._meter = IngestMeter()
         self._pace = Pace()
         self._timeline = Timeline()
@@ -141,12 +145,15 @@ class Broadcast:
         return "STARVING" if silent_ms > STARVING_AFTER_MS else "HEALTHY"
 
     def look(self) -> None:
-        """Tell the session when the encoder of a live stream falls silent, and comes back."""
+        """Tell the session when the encoder falls silent and comes back; enforce the limits."""
         health = self.health()
         if self.is_live and health != self._last_health:
             name = "Starvation Start" if health == "STARVING" else "Starvation End"
             self.session.note(name, self._now_ms(), kind=HEALTH_CHANGE)
             self._last_health = health
+        if breach := breach_of(self._quotas, self.channel.type, self.measured()):
+            self.session.note(breach.name, self._now_ms(), kind=LIMIT_BREACH)
+            self.stop(breach.text)
 
     def uptime_ms(self) -> int:
         """Time since the first playlist could be served, or since the encoder connected."""

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from headwater.api.operation import LiveStream
+from headwater.api.quotas import Quotas
 from headwater.core import ids
 from headwater.delivery.http import ChannelAddress, Delivery
 from headwater.ingest.server import PublishAttempt, Refusal
@@ -65,7 +66,7 @@ class LiveRegistry:
         packaging: Packaging,
         ladders: Ladders,
         max_streams: int,
-        concurrent_streams: int,
+        quotas: Quotas,
         random_bytes: ids.RandomBytes,
         now_ms: Callable[[], int],
     ) -> None:
@@ -75,7 +76,7 @@ class LiveRegistry:
         self._packaging = packaging
         self._ladders = ladders
         self._max_streams = max_streams  # of the server
-        self._concurrent_streams = concurrent_streams  # of each account and region
+        self._quotas = quotas
         self._random_bytes = random_bytes
         self._now_ms = now_ms
         self._broadcasts: dict[str, Broadcast] = {}
@@ -83,7 +84,7 @@ class LiveRegistry:
 
     def look(self) -> None:
         """Notice what changes by time alone; to be called about once a second."""
-        for broadcast in self._broadcasts.values():
+        for broadcast in self.broadcasts():  # some end by it
             broadcast.look()
 
     async def close(self) -> None:
@@ -121,11 +122,9 @@ class LiveRegistry:
             return "The channel is live from another encoder."
         if len(self._broadcasts) >= self._max_streams:
             return f"The server takes {self._max_streams} streams at once, all in use."
-        if self._published(channel.scope) >= self._concurrent_streams:
-            return (
-                f"The account may publish {self._concurrent_streams} streams at once in a region, "
-                "and does."
-            )
+        most = self._quotas.concurrent_streams
+        if self._published(channel.scope) >= most:
+            return f"The account may publish {most} streams at once in a region, and does."
         return None
 
     def _published(self, scope: Scope) -> int:
@@ -171,6 +170,7 @@ class LiveRegistry:
             now_ms=self._now_ms,
             in_background=self._in_background,
             on_end=self._forget,
+            quotas=self._quotas,
         )
         self._broadcasts[channel.arn] = broadcast
         return broadcast

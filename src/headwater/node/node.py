@@ -126,8 +126,12 @@ class Node:
         self._stack.push_async_callback(self.store.close)
         self.new_key = await ensure_root_key(self.store, settings.server.account_id)
 
+        quotas = quotas_of(settings.quotas)
         delivery = Delivery(
-            now_s=time.monotonic, now_ms=now_ms, window_ms=settings.packaging.window_ms
+            now_s=time.monotonic,
+            now_ms=now_ms,
+            window_ms=settings.packaging.window_ms,
+            concurrent_views=quotas.concurrent_views,
         )
         capacity = await self._capacity()
         sessions = SessionLog(self.store, server=server_id(lock), now_ms=now_ms)
@@ -210,7 +214,7 @@ class Node:
                 capacity=capacity,
             ),
             max_streams=self._settings.rtmp.max_streams,
-            concurrent_streams=quotas_of(self._settings.quotas).concurrent_streams,
+            quotas=quotas_of(self._settings.quotas),
             random_bytes=secrets.token_bytes,
             now_ms=now_ms,
         )

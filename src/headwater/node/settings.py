@@ -177,7 +177,18 @@ class StoreSettings(Struct, frozen=True, kw_only=True):
 
 def _quota(what: str) -> Meta:
     return Meta(
-        ge=0, le=1_000_000, description=f"{what} per account and region; 0: the profile's figure."
+        ge=0,
+        le=1_000_000,
+        description=f"{what} per account and region; 0: the profile's figure, 1000000: no end.",
+    )
+
+
+def _ingest(what: str, which: str, most: int) -> Meta:
+    return Meta(
+        ge=0,
+        le=most,
+        description=f"{what} ({which}); beyond it the encoder is disconnected. "
+        "0: the profile's figure.",
     )
 
 
@@ -204,6 +215,22 @@ class QuotaSettings(Struct, frozen=True, kw_only=True):
     ad_configurations: Annotated[int, _quota("Ad configurations")] = 0
     failover_slate_configurations: Annotated[int, _quota("Failover slate configurations")] = 0
     concurrent_streams: Annotated[int, _quota("Streams published at once,")] = 0
+    concurrent_views: Annotated[int, _quota("Viewers at once,")] = 0
+    ingest_bitrate_bps: Annotated[
+        int, _ingest("Bits a second of an input", "not for the channel type BASIC", 80_000_000)
+    ] = 0
+    basic_ingest_bitrate_bps: Annotated[
+        int, _ingest("Bits a second of an input", "channel type BASIC", 80_000_000)
+    ] = 0
+    basic_ingest_bitrate_480p_bps: Annotated[
+        int, _ingest("Bits a second of an input", "channel type BASIC, up to 480p", 80_000_000)
+    ] = 0
+    ingest_pixels: Annotated[
+        int, _ingest("Pixels of an input's picture", "width times height", 8_192 * 4_320)
+    ] = 0
+    ingest_edge_pixels: Annotated[
+        int, _ingest("Pixels of an input's picture", "along its longer edge", 8_192)
+    ] = 0
     put_metadata_per_channel_per_s: Annotated[
         int,
         Meta(
