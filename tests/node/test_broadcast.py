@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from headwater.api.quotas import DEFAULT
 from headwater.core.encoded import CodecConfig, EncodedFrame
 from headwater.core.errors import PeerError
 from headwater.delivery.stream import LiveStream
@@ -73,6 +74,7 @@ class Encoder:
             now_ms=lambda: NOW_MS,
             in_background=lambda work: self.tasks.append(asyncio.create_task(work)),
             on_end=lambda _: None,
+            quotas=DEFAULT,
         )
 
     def send(self, items=None):
