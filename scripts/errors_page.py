@@ -32,7 +32,7 @@ id. SDKs try again by themselves after 429, 500 and 503.
 """  # noqa: E501 - an answer's body is one line
 
 ALL = "all"
-UNUSED = frozenset({"PendingVerification", "ServiceUnavailable", "StreamUnavailable"})
+UNUSED = frozenset({"PendingVerification", "StreamUnavailable"})
 """Codes of the model that nothing here leads to."""
 
 
@@ -60,8 +60,8 @@ def page() -> str:
     return (
         INTRO
         + "## Errors of operations\n\nAny operation may also be answered with "
-        + "`AccessDeniedException`, `ThrottlingException` and `InternalServerException`, as in "
-        + "AWS.\n\n"
+        + "`AccessDeniedException`, `ThrottlingException`, `InternalServerException` and "
+        + "`ServiceUnavailable`, as in AWS.\n\n"
         + _table(("code", "status", "when", "in the model of"), rows)
         + "\n## Errors before an operation\n\n"
         + _table(("code", "status", "when"), others)

@@ -266,3 +266,27 @@ def test_more_calls_in_a_second_than_the_rate_allows_are_throttled(service, ivs)
     }
     assert refusal.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
     ivs.list_streams()  # has a rate of its own
+
+
+def test_a_database_that_cannot_be_used_is_503_and_the_log_says_why(ivs, tmp_path):
+    ivs.list_channels()
+    (tmp_path / "test.sqlite3").write_bytes(b"no database " * 1000)
+    for name in ("test.sqlite3-wal", "test.sqlite3-shm"):
+        (tmp_path / name).unlink(missing_ok=True)
+
+    with structlog.testing.capture_logs() as lines:
+        refusals = [refusal_of(ivs.create_channel) for _ in range(3)]
+
+    # What is in memory may still answer the first.
+    assert refusals[-1]["Error"]["Code"] == "ServiceUnavailable"
+    assert refusals[-1]["ResponseMetadata"]["HTTPStatusCode"] == 503
+    assert "database" in lines[-1]["cause"]
+    assert lines[-1]["log_level"] == "error"
+
+
+def refusal_of(call):
+    try:
+        call()
+    except ClientError as refusal:
+        return refusal.response
+    return None

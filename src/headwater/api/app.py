@@ -30,6 +30,7 @@ from headwater.api.errors import (
     ApiError,
     InternalServerError,
     RequestTooLargeError,
+    ServiceUnavailableError,
     SignatureRefusedError,
     UnknownOperationError,
 )
@@ -44,6 +45,7 @@ from headwater.api.sts import Sts
 from headwater.auth.errors import SignatureError
 from headwater.auth.sigv4 import SERVICE
 from headwater.auth.template import NOTHING, Context
+from headwater.core.errors import OperatorError
 from headwater.core.http import Request, Response
 from headwater.core.ids import RandomBytes
 from headwater.shapes.wire import Shape, encode
@@ -117,10 +119,13 @@ class Api:
         except ApiError as error:
             line["error"] = error.code
             response = _error_response(error)
+        except OperatorError as trouble:
+            line |= {"error": ServiceUnavailableError.code, "cause": str(trouble)}
+            response = _error_response(ServiceUnavailableError())
         except Exception as bug:  # noqa: BLE001 - the request's edge; the log line has it all
             line |= {"error": InternalServerError.code, "exc_info": bug}
             response = _error_response(InternalServerError())
-        log = _log.error if "exc_info" in line else _log.info
+        log = _log.error if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR else _log.info
         log("api request", status=response.status, duration_ms=self._now_ms() - began_ms, **line)
         response.headers += [*MODELED, ("x-amzn-RequestId", request_id)]
         return response

@@ -100,7 +100,7 @@ class QuotaExceededError(ApiError):
 
 
 class ServiceUnavailableError(ApiError):
-    """The answer cannot be given now."""
+    """The database cannot be used now; the log says why, under the request's id."""
 
     code = "ServiceUnavailable"
     status = HTTPStatus.SERVICE_UNAVAILABLE
