@@ -1,9 +1,10 @@
 """Shape: the base of every wire structure, and how one becomes JSON."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from msgspec import Struct, json
+from msgspec import UNSET, Struct, json
 
 from headwater.core.secret import Secret
 
@@ -27,6 +28,15 @@ def shaped(shape: type[ShapeT], source: object, **derived: object) -> ShapeT:
     """
     taken = (name for name in shape.__struct_fields__ if name not in derived)
     return shape(**{name: getattr(source, name) for name in taken}, **derived)
+
+
+def members_sent(request: Shape, *, but: Sequence[str] = ("arn",)) -> dict[str, Any]:
+    """The members that a request came with, without those in `but`."""
+    return {
+        name: value
+        for name in request.__struct_fields__
+        if name not in but and (value := getattr(request, name)) is not UNSET
+    }
 
 
 def time_of(unix_ms: int) -> datetime:

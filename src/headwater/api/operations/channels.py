@@ -40,7 +40,7 @@ from headwater.shapes.channels import (
     UpdateChannelRequest,
     UpdateChannelResponse,
 )
-from headwater.shapes.wire import shaped
+from headwater.shapes.wire import members_sent, shaped
 from headwater.store.records import ChannelRecord, RecordingConfigurationRecord
 
 _ATTACHMENTS = (
@@ -168,12 +168,7 @@ def channel_shape(record: ChannelRecord, endpoints: Endpoints) -> Channel:
 
 def _plain(req: CreateChannelRequest | UpdateChannelRequest) -> dict[str, Any]:
     """The members that were sent and are stored as they are."""
-    derived = ("arn", "preset", "multitrack_input_configuration")
-    return {
-        name: value
-        for name in req.__struct_fields__
-        if name not in derived and (value := getattr(req, name)) is not UNSET
-    }
+    return members_sent(req, but=("arn", "preset", "multitrack_input_configuration"))
 
 
 def _preset(call: Call, type_: str, sent: str | UnsetType, *, current: str) -> str:

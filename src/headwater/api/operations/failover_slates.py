@@ -4,7 +4,6 @@ Source: IVS API reference. There is nothing to make ready for one, so it is CREA
 The shortest time that a slate shows is never above the longest: their ranges lie apart.
 """
 
-from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
 from headwater.api.operation import Call, operation
@@ -24,7 +23,7 @@ from headwater.shapes.failover_slates import (
     UpdateFailoverSlateConfigurationRequest,
     UpdateFailoverSlateConfigurationResponse,
 )
-from headwater.shapes.wire import shaped
+from headwater.shapes.wire import members_sent, shaped
 from headwater.store.records import FailoverSlateConfigurationRecord
 
 
@@ -80,10 +79,7 @@ async def update_failover_slate_configuration(
 ) -> UpdateFailoverSlateConfigurationResponse:
     """Change what was sent and keep the rest; streams that run keep what they began with."""
     before = await call.find(FailoverSlateConfigurationRecord, req.arn)
-    sent = {
-        name: value for name, value in asdict(req).items() if name != "arn" and value is not UNSET
-    }
-    record = replace(before, **sent)
+    record = replace(before, **members_sent(req))
     await call.store.update(record)
     return UpdateFailoverSlateConfigurationResponse(failover_slate_configuration=_shape(record))
 

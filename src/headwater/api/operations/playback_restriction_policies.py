@@ -9,7 +9,6 @@ names a thing twice is refused.
 import re
 from collections.abc import Sequence
 
-from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
 from headwater.api.errors import ValidationError
@@ -31,7 +30,7 @@ from headwater.shapes.playback_restriction_policies import (
     UpdatePlaybackRestrictionPolicyRequest,
     UpdatePlaybackRestrictionPolicyResponse,
 )
-from headwater.shapes.wire import shaped
+from headwater.shapes.wire import members_sent, shaped
 from headwater.store.records import PlaybackRestrictionPolicyRecord
 
 MAX_COUNTRIES = 200
@@ -98,10 +97,7 @@ async def update_playback_restriction_policy(
     """Change what was sent and keep the rest; also while channels have the policy."""
     _check(call.operation, req)
     before = await call.find(PlaybackRestrictionPolicyRecord, req.arn)
-    sent = {
-        name: value for name, value in asdict(req).items() if name != "arn" and value is not UNSET
-    }
-    record = replace(before, **sent)
+    record = replace(before, **members_sent(req))
     await call.store.update(record)
     return UpdatePlaybackRestrictionPolicyResponse(
         playback_restriction_policy=shaped(PlaybackRestrictionPolicy, record)
