@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from headwater.node.settings import QuotaSettings
+from headwater.node.sections import QuotaSettings
 
 ROOT = Path(__file__).parents[2]
 

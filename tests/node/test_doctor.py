@@ -12,7 +12,8 @@ from headwater.node.certificate import certificate_files
 from headwater.node.config import load_config
 from headwater.node.keys import lock_data_dir, opened_store
 from headwater.node.listen import listen, port_of
-from headwater.node.settings import Settings, TranscodeSettings
+from headwater.node.sections import TranscodeSettings
+from headwater.node.settings import Settings
 
 FREE_PORTS = {"http.port": 0, "http.tls_port": 0, "rtmp.port": 0, "rtmp.tls_port": 0}
 WORKS = Encoder(offered=True, opens=True, reason="")

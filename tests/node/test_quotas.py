@@ -2,7 +2,7 @@ from msgspec.structs import fields, replace
 
 from headwater.api import quotas
 from headwater.node.quotas import quotas_of
-from headwater.node.settings import QuotaSettings
+from headwater.node.sections import QuotaSettings
 
 
 def test_every_quota_is_a_setting():

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from msgspec.structs import asdict, replace
 
 from headwater.api.quotas import AWS_CALLS_PER_S, PROFILES, Quotas
-from headwater.node.settings import QuotaSettings
+from headwater.node.sections import QuotaSettings
 
 _NONE: Mapping[str, int] = MappingProxyType({})
 
