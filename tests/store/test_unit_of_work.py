@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from headwater.core.secret import Secret
 from headwater.store.records import ChannelRecord, Position, Scope, StreamKeyRecord
-from headwater.store.tables import CHANNEL_FILTERS, RESOURCE_TABLES
+from headwater.store.tables import CHANNEL_FILTERS, RESOURCE_TABLES, digest
+from headwater.store.unit_of_work import UnitOfWork
 from store import rows
 from store.rows import ELSEWHERE, HERE, add_channel, channel, insert_both, stream_key
 
@@ -252,12 +253,33 @@ LISTINGS = [
 ]  # fmt: skip
 
 
-def plan(connection, statement, parameters):
+def plan(connection, prepared, parameters):
     """The steps in which the database would run the statement."""
+    asked = []
+
+    def remember(_connection, _cursor, statement, parameters, *_):
+        asked.append((statement, parameters))
+
+    event.listen(connection.engine, "before_cursor_execute", remember)
+    connection.execute(prepared.statement, parameters)
+    event.remove(connection.engine, "before_cursor_execute", remember)
+    ((statement, parameters),) = asked
     if connection.dialect.name == "sqlite":
         rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
         return [row.detail for row in rows]
     return list(connection.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars())
+
+
+class Overheard:
+    """A connection that remembers what it is asked for."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self.asked = []
+
+    async def rows(self, prepared, parameters):
+        self.asked.append((prepared, parameters))
+        return await self._connection.rows(prepared, parameters)
 
 
 def fill(connection):
@@ -265,27 +287,23 @@ def fill(connection):
     of = [channel(**dict.fromkeys(CHANNEL_FILTERS, f"x{n}")) for n in range(1000)]
     connection.execute(insert(RESOURCE_TABLES[ChannelRecord]), [asdict(each) for each in of])
     keys = [stream_key(of[0]) for _ in range(1000)]
-    connection.execute(insert(RESOURCE_TABLES[StreamKeyRecord]), [asdict(each) for each in keys])
+    connection.execute(
+        insert(RESOURCE_TABLES[StreamKeyRecord]),
+        [asdict(each) | {"value_digest": digest(each.value)} for each in keys],
+    )
     connection.exec_driver_sql("ANALYZE")
 
 
 async def plan_of(store, call):
     """The plan of the one statement that `call` runs, as text."""
-    asked = []
     async with store.write() as work:
         await work._connection.run_sync(fill)
-
-    def remember(_connection, _cursor, statement, parameters, *_):
-        asked.append((statement, parameters))
-
     async with store.read() as work:
-        engine = await work._connection.run_sync(lambda connection: connection.engine)
-        event.listen(engine, "before_cursor_execute", remember)
-        await call(work)
-        event.remove(engine, "before_cursor_execute", remember)
-        ((statement, parameters),) = asked
+        overheard = Overheard(work._connection)
+        await call(UnitOfWork(overheard))
+        ((prepared, parameters),) = overheard.asked
         steps = await work._connection.run_sync(
-            lambda connection: plan(connection, statement, parameters)
+            lambda connection: plan(connection, prepared, parameters)
         )
     return "\n".join(steps)
 

@@ -42,7 +42,6 @@ from headwater.store.records import (
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
-    from sqlalchemy.engine.default import DefaultExecutionContext
 
 # Names of constraints are the same in both databases, so that a migration can name them.
 metadata = MetaData(
@@ -76,12 +75,6 @@ class SecretText(TypeDecorator[Secret]):
 def digest(value: Secret) -> bytes:
     """What a secret is looked up by: its SHA-256."""
     return sha256(value.reveal().encode()).digest()
-
-
-def _digest_of_value(context: "DefaultExecutionContext") -> bytes:
-    """The column of that name, of the row that is being inserted."""
-    parameters: dict[str, Any] = context.get_current_parameters()  # type: ignore[no-untyped-call]
-    return digest(parameters["value"])
 
 
 def _resource_table(name: str, *columns: Column[Any] | UniqueConstraint) -> Table:
@@ -137,7 +130,7 @@ stream_keys = _resource_table(
     Column("value", SecretText, nullable=False),
     # What a publisher sends is looked up by its digest: how long the search takes then
     # says nothing about the value, and no error text of a database can hold the value.
-    Column("value_digest", LargeBinary, nullable=False, default=_digest_of_value),
+    Column("value_digest", LargeBinary, nullable=False),
     UniqueConstraint("value_digest"),
 )
 Index("ix_stream_keys_order", *stream_keys.c["channel_id", "created_at_ms", "id"])

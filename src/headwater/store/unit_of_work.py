@@ -17,12 +17,9 @@ from msgspec import Struct
 from msgspec.structs import asdict
 from sqlalchemy import (
     ColumnElement,
-    Delete,
-    Executable,
-    Insert,
+    Integer,
     Select,
     Table,
-    Update,
     and_,
     bindparam,
     delete,
@@ -35,7 +32,7 @@ from sqlalchemy import (
 
 from headwater.core.arn import parse_arn
 from headwater.core.secret import Secret
-from headwater.store.connection import Connection
+from headwater.store.connection import Connection, Prepared
 from headwater.store.identities import Identities
 from headwater.store.records import (
     AdBreakRecord,
@@ -77,11 +74,14 @@ class UnitOfWork:
 
     async def insert(self, record: ResourceRecord) -> None:
         """Add a resource. A stream key's channel must exist, in the same scope."""
-        await self._connection.execute(_insert(type(record)), asdict(record))
+        values = asdict(record)
+        if isinstance(record, StreamKeyRecord):
+            values["value_digest"] = digest(record.value)
+        await self._connection.change(_insert(type(record)), values)
 
     async def get(self, kind: type[RecordT], scope: Scope, id: str) -> RecordT | None:  # noqa: A002
         """The resource of that id, if it is in the scope."""
-        return await self._one(kind, _by_id(kind), {**asdict(scope), "id": id})
+        return await self._one(kind, _by_id(kind), {**_in(scope), "id": id})
 
     async def resource(self, scope: Scope, arn: str) -> ResourceRecord | None:
         """The resource of that ARN, of whatever kind, if it is in the scope."""
@@ -95,8 +95,8 @@ class UnitOfWork:
         self, kind: type[RecordT], scope: Scope, ids: Sequence[str]
     ) -> list[RecordT]:
         """Those that exist in the scope, each once, in the order of `ids`."""
-        rows = await self._all(kind, _by_ids(kind), {**asdict(scope), "ids": list(ids)})
-        found = {record.id: record for record in rows}
+        result = await self._connection.execute(_by_ids(kind), {**_in(scope), "ids": list(ids)})
+        found = {record.id: record for record in _records(kind, result.fetchall())}
         return [found[each] for each in dict.fromkeys(ids) if each in found]
 
     async def page(
@@ -115,25 +115,24 @@ class UnitOfWork:
         """
         query = _page(kind, tuple(equal), continued=after is not None)
         behind = {f"after_{name}": value for name, value in asdict(after).items()} if after else {}
-        return await self._all(kind, query, {**asdict(scope), "limit": limit, **behind, **equal})
+        return await self._all(kind, query, {**_in(scope), "limit": limit, **behind, **equal})
 
     async def update(self, record: ResourceRecord) -> bool:
         """Replace all but id, scope and creation time; False when there is none."""
         values = asdict(record)
         own = {f"own_{name}": values[name] for name in ("id", "account", "region")}
         changing = {name: value for name, value in values.items() if name not in _UNCHANGING}
-        return await self._changes(_update(type(record)), {**own, **changing})
+        return await self._connection.change(_update(type(record)), {**own, **changing}) > 0
 
     async def delete(self, kind: type[ResourceRecord], scope: Scope, id: str) -> bool:  # noqa: A002
         """Remove one, with the stream keys if it is a channel; False: no such one."""
-        return await self._changes(_delete(kind), {**asdict(scope), "id": id})
+        return await self._connection.change(_delete(kind), {**_in(scope), "id": id}) > 0
 
     async def count(self, kind: type[ResourceRecord], scope: Scope, /, **equal: str) -> int:
         """How many the scope has whose columns hold just those values."""
-        result = await self._connection.execute(
-            _count(kind, tuple(equal)), {**asdict(scope), **equal}
-        )
-        return int(result.scalar_one())
+        query = _count(kind, tuple(equal))
+        [[number]] = await self._connection.rows(query, {**_in(scope), **equal})
+        return int(number)
 
     # What publishers and viewers ask; they name no scope.
 
@@ -188,36 +187,23 @@ class UnitOfWork:
         values = asdict(record)
         same = [table.c[name] == values[name] for name in key]
         changing = {name: value for name, value in values.items() if name not in key}
-        if not await self._changes(update(table).where(*same).values(changing)):
+        changed = await self._connection.execute(update(table).where(*same).values(changing))
+        if not changed.rowcount:
             await self._connection.execute(insert(table), values)
 
     async def _one(
-        self, kind: type[RecordT], query: Select[Any], parameters: Mapping[str, Any]
+        self, kind: type[RecordT], query: Prepared, parameters: Mapping[str, Any]
     ) -> RecordT | None:
         records = await self._all(kind, query, parameters)
         return records[0] if records else None
 
     async def _all(
-        self, kind: type[RecordT], query: Select[Any], parameters: Mapping[str, Any]
+        self, kind: type[RecordT], query: Prepared, parameters: Mapping[str, Any]
     ) -> list[RecordT]:
-        # By place, not by name: all queries of a kind select its fields in their order.
-        names = kind.__struct_fields__
-        result = await self._connection.execute(query, parameters)
-        return [kind(**dict(zip(names, row, strict=True))) for row in result.fetchall()]
+        return _records(kind, await self._connection.rows(query, parameters))
 
     async def _row(self, query: Select[Any]) -> Mapping[Any, Any] | None:
-        rows = await self._rows(query)
-        return rows[0] if rows else None
-
-    async def _rows(
-        self, query: Select[Any], parameters: Mapping[str, Any] | None = None
-    ) -> Sequence[Mapping[Any, Any]]:
-        return (await self._connection.execute(query, parameters)).mappings().all()
-
-    async def _changes(
-        self, statement: Executable, parameters: Mapping[str, Any] | None = None
-    ) -> bool:
-        return (await self._connection.execute(statement, parameters)).rowcount > 0
+        return (await self._connection.execute(query)).mappings().first()
 
 
 class _Setting(Struct, frozen=True):
@@ -225,57 +211,73 @@ class _Setting(Struct, frozen=True):
     value: bytes
 
 
-@cache
-def _insert(kind: type[ResourceRecord]) -> Insert:
-    return insert(RESOURCE_TABLES[kind])
+def _in(scope: Scope) -> dict[str, Any]:
+    return {"account": scope.account, "region": scope.region}
+
+
+def _records(kind: type[RecordT], rows: Sequence[Sequence[Any]]) -> list[RecordT]:
+    # By place, not by name: all queries of a kind select its fields in their order.
+    names = kind.__struct_fields__
+    return [kind(**dict(zip(names, row, strict=True))) for row in rows]
 
 
 @cache
-def _anywhere(kind: type[ResourceRecord]) -> Select[Any]:
-    table = RESOURCE_TABLES[kind]
-    return select(*table.c[kind.__struct_fields__]).where(table.c.id == bindparam("id"))
+def _insert(kind: type[ResourceRecord]) -> Prepared:
+    return Prepared(insert(RESOURCE_TABLES[kind]))
 
 
 @cache
-def _by_id(kind: type[ResourceRecord]) -> Select[Any]:
-    return _anywhere(kind).where(_within(kind))
+def _anywhere(kind: type[ResourceRecord]) -> Prepared:
+    return Prepared(_select(kind).where(RESOURCE_TABLES[kind].c.id == bindparam("id")))
+
+
+@cache
+def _by_id(kind: type[ResourceRecord]) -> Prepared:
+    own = RESOURCE_TABLES[kind].c.id == bindparam("id")
+    return Prepared(_select(kind).where(own, _within(kind)))
 
 
 @cache
 def _by_ids(kind: type[ResourceRecord]) -> Select[Any]:
-    table = RESOURCE_TABLES[kind]
-    listed = table.c.id.in_(bindparam("ids", expanding=True))
-    return select(*table.c[kind.__struct_fields__]).where(_within(kind), listed)
+    # Not prepared: it has as many parameters as there are ids.
+    listed = RESOURCE_TABLES[kind].c.id.in_(bindparam("ids", expanding=True))
+    return _select(kind).where(_within(kind), listed)
 
 
 @cache
-def _page(kind: type[ResourceRecord], equal: tuple[str, ...], *, continued: bool) -> Select[Any]:
+def _page(kind: type[ResourceRecord], equal: tuple[str, ...], *, continued: bool) -> Prepared:
     table = RESOURCE_TABLES[kind]
     order = tuple_(table.c.created_at_ms, table.c.id)
-    query = select(*table.c[kind.__struct_fields__]).where(_within(kind), *_equal(kind, equal))
+    query = _select(kind).where(_within(kind), *_equal(kind, equal))
     if continued:
         query = query.where(order > tuple_(bindparam("after_created_at_ms"), bindparam("after_id")))
-    return query.order_by(table.c.created_at_ms, table.c.id).limit(bindparam("limit"))
+    return Prepared(
+        query.order_by(table.c.created_at_ms, table.c.id).limit(bindparam("limit", type_=Integer))
+    )
 
 
 @cache
-def _count(kind: type[ResourceRecord], equal: tuple[str, ...]) -> Select[Any]:
-    table = RESOURCE_TABLES[kind]
-    return select(func.count()).select_from(table).where(_within(kind), *_equal(kind, equal))
+def _count(kind: type[ResourceRecord], equal: tuple[str, ...]) -> Prepared:
+    query = select(func.count()).select_from(RESOURCE_TABLES[kind])
+    return Prepared(query.where(_within(kind), *_equal(kind, equal)))
 
 
 @cache
-def _update(kind: type[ResourceRecord]) -> Update:
+def _update(kind: type[ResourceRecord]) -> Prepared:
     table = RESOURCE_TABLES[kind]
     own = [table.c[name] == bindparam(f"own_{name}") for name in ("id", "account", "region")]
     changing = [name for name in kind.__struct_fields__ if name not in _UNCHANGING]
-    return update(table).where(*own).values({name: bindparam(name) for name in changing})
+    return Prepared(update(table).where(*own).values({name: bindparam(name) for name in changing}))
 
 
 @cache
-def _delete(kind: type[ResourceRecord]) -> Delete:
-    table = RESOURCE_TABLES[kind]
-    return delete(table).where(_within(kind), table.c.id == bindparam("id"))
+def _delete(kind: type[ResourceRecord]) -> Prepared:
+    own = RESOURCE_TABLES[kind].c.id == bindparam("id")
+    return Prepared(delete(RESOURCE_TABLES[kind]).where(_within(kind), own))
+
+
+def _select(kind: type[ResourceRecord]) -> Select[Any]:
+    return select(*RESOURCE_TABLES[kind].c[kind.__struct_fields__])
 
 
 def _within(kind: type[ResourceRecord]) -> ColumnElement[bool]:
@@ -288,6 +290,6 @@ def _equal(kind: type[ResourceRecord], names: tuple[str, ...]) -> list[ColumnEle
     return [table.c[name] == bindparam(name) for name in names]
 
 
-_BY_DIGEST = select(*stream_keys.c[StreamKeyRecord.__struct_fields__]).where(
-    stream_keys.c.value_digest == bindparam("digest")
+_BY_DIGEST = Prepared(
+    _select(StreamKeyRecord).where(stream_keys.c.value_digest == bindparam("digest"))
 )

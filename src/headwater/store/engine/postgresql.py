@@ -14,7 +14,7 @@ Sources: PostgreSQL 15's chapters 13.2 "Transaction Isolation", 13.3.5 "Advisory
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +28,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from headwater.core.errors import OperatorError
+from headwater.store.connection import Prepared
 from headwater.store.engine.database import refusal
 
 T = TypeVar("T")
@@ -100,6 +101,16 @@ class PostgresqlTransaction:
         except TimeoutError:
             await self._connection.invalidate()
             raise refusal(self._name, "it does not answer; see what keeps it busy") from None
+
+    async def rows(
+        self, prepared: Prepared, parameters: Mapping[str, Any], /
+    ) -> Sequence[Sequence[Any]]:
+        """Run a SELECT; SQLAlchemy and the server remember what they made of it."""
+        return (await self.execute(prepared.statement, parameters)).fetchall()
+
+    async def change(self, prepared: Prepared, parameters: Mapping[str, Any], /) -> int:
+        """Run any other statement."""
+        return (await self.execute(prepared.statement, parameters)).rowcount
 
     async def run_sync(self, function: Callable[[sqlalchemy.Connection], T], /) -> T:
         """Run what needs SQLAlchemy's own connection, for as long as it takes."""
