@@ -1,7 +1,7 @@
 """Store: the door to the rows, one transaction at a time."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 from headwater.store import engine, schema
 from headwater.store.unit_of_work import UnitOfWork
@@ -36,14 +36,11 @@ class Store:
         """Close all connections. Units of work must have ended."""
         await self._database.close()
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[UnitOfWork]:
+    def read(self) -> AbstractAsyncContextManager[UnitOfWork]:
         """A snapshot: what others write meanwhile is not seen, and nothing can be written."""
-        async with self._database.read() as connection:
-            yield UnitOfWork(connection)
+        return _Unit(self._database.read())
 
-    @asynccontextmanager
-    async def write(self, account: str | None = None) -> AsyncIterator[UnitOfWork]:
+    def write(self, account: str | None = None) -> AbstractAsyncContextManager[UnitOfWork]:
         """The only writer, of all tasks and processes, until it commits.
 
         Commits at the end of the block; an exception from the block rolls all of it back.
@@ -53,5 +50,22 @@ class Store:
             account: where all that is read and written belongs to one account, that account:
                 PostgreSQL then lets units of other accounts write at the same time.
         """
-        async with self._database.write(account) as connection:
-            yield UnitOfWork(connection)
+        return _Unit(self._database.write(account))
+
+
+class _Unit(AbstractAsyncContextManager[UnitOfWork]):
+    """A transaction, as a unit of work. No generator: one is opened for every request."""
+
+    def __init__(self, transaction: AbstractAsyncContextManager[engine.Transaction]) -> None:
+        self._transaction = transaction
+
+    async def __aenter__(self) -> UnitOfWork:
+        return UnitOfWork(await self._transaction.__aenter__())
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        return await self._transaction.__aexit__(kind, error, trace)

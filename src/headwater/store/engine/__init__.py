@@ -10,10 +10,10 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from headwater.core.errors import OperatorError
-from headwater.store.engine.database import Database, refusal
+from headwater.store.engine.database import Database, Transaction, refusal
 from headwater.store.engine.sqlite import SqliteDatabase
 
-__all__ = ["BUSY_TIMEOUT_MS", "Database", "connect", "refusal"]
+__all__ = ["BUSY_TIMEOUT_MS", "Database", "Transaction", "connect", "refusal"]
 
 BUSY_TIMEOUT_MS = 5000
 """How long to wait for another's write, for a free connection, and for the server."""

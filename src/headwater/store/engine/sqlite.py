@@ -14,9 +14,9 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
 
 from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError
@@ -61,21 +61,9 @@ class SqliteDatabase:
         self._free_readers = asyncio.Semaphore(READ_CONNECTIONS)
         self._readers: list[SqliteConnection] = []  # those that nobody uses now
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[SqliteConnection]:
+    def read(self) -> AbstractAsyncContextManager[SqliteConnection]:
         """See `Database.read`."""
-        await self._acquire_reader()
-        connection = None
-        try:
-            with self._explained(writing=False):
-                connection = self._readers.pop() if self._readers else self._new_reader()
-                await self._begin_read(connection)
-                yield connection
-        finally:
-            if connection:
-                connection.roll_back()
-                self._readers.append(connection)
-            self._free_readers.release()
+        return _Reading(self)
 
     @asynccontextmanager
     async def write(self, _account: str | None) -> AsyncIterator[SqliteConnection]:
@@ -105,30 +93,44 @@ class SqliteDatabase:
             self._readers.pop().close()
         await self._writer.close()
 
-    async def _acquire_reader(self) -> None:
-        if not self._free_readers.locked():  # nearly always: then no timer is needed
+    async def take_reader(self) -> SqliteConnection:
+        """A connection with a snapshot taken; to be given back."""
+        if self._free_readers.locked():  # hardly ever: else no timer is needed
+            await self._wait_for_reader()
+        else:
             await self._free_readers.acquire()
-            return
+        connection = None
+        try:
+            connection = self._readers.pop() if self._readers else self._new_reader()
+            connection.control("BEGIN")
+            if not _takes_snapshot(connection):
+                await self._wait_for_snapshot(connection)
+        except BaseException:
+            self.give_back(connection)
+            raise
+        return connection
+
+    def give_back(self, connection: SqliteConnection | None) -> None:
+        """End what `take_reader` began."""
+        if connection:
+            connection.roll_back()
+            self._readers.append(connection)
+        self._free_readers.release()
+
+    async def _wait_for_reader(self) -> None:
         try:
             async with asyncio.timeout(self._busy_timeout_ms / 1000):
                 await self._free_readers.acquire()
         except TimeoutError:
             raise refusal(self.name, "all its connections are in use for too long") from None
 
-    async def _begin_read(self, connection: SqliteConnection) -> None:
+    async def _wait_for_snapshot(self, connection: SqliteConnection) -> None:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + self._busy_timeout_ms / 1000
-        connection.control("BEGIN")
-        while True:
-            try:
-                connection.control("SELECT 0 FROM sqlite_schema LIMIT 1")  # takes the snapshot
-            except sqlite3.OperationalError as error:
-                # Another process opens or closes the file, which takes it a moment alone.
-                if code_of(error) != sqlite3.SQLITE_BUSY or loop.time() > until_s:
-                    raise
-                await asyncio.sleep(RETRY_MS / 1000)
-            else:
-                return
+        while not _takes_snapshot(connection):
+            if loop.time() > until_s:
+                raise refusal(self.name, _CAUSES[sqlite3.SQLITE_BUSY])
+            await asyncio.sleep(RETRY_MS / 1000)
 
     @contextmanager
     def _explained(self, *, writing: bool) -> Iterator[None]:
@@ -138,10 +140,16 @@ class SqliteDatabase:
         except NoTurnError as error:
             raise refusal(self.name, _CAUSES[sqlite3.SQLITE_BUSY]) from error
         except (sqlite3.Error, DBAPIError) as error:
-            code = code_of(error)
-            # A reader that meets READONLY tried to write: a bug of ours, not the operator's.
-            if code not in _CAUSES or (code == sqlite3.SQLITE_READONLY and not writing):
-                raise
+            self.explain(error, writing=writing)
+            raise
+
+    def explain(self, error: BaseException, *, writing: bool) -> None:
+        """Raise OperatorError for what SQLite says of the file, its disk or its lock."""
+        if not isinstance(error, sqlite3.Error | DBAPIError):
+            return
+        code = code_of(error)
+        # A reader that meets READONLY tried to write: a bug of ours, not the operator's.
+        if code in _CAUSES and (code != sqlite3.SQLITE_READONLY or writing):
             raise refusal(self.name, _CAUSES[code]) from error
 
     def _new_reader(self) -> SqliteConnection:
@@ -157,6 +165,43 @@ class SqliteDatabase:
             )
 
         return Writer(connect, wait_ms=self._busy_timeout_ms)
+
+
+class _Reading(AbstractAsyncContextManager[SqliteConnection]):
+    """One reading transaction. No generator: one is opened for every request."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self._connection: SqliteConnection | None = None
+
+    async def __aenter__(self) -> SqliteConnection:
+        try:
+            self._connection = await self._database.take_reader()
+        except (sqlite3.Error, DBAPIError) as error:
+            self._database.explain(error, writing=False)
+            raise
+        return self._connection
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._database.give_back(self._connection)
+        if error is not None:
+            self._database.explain(error, writing=False)
+
+
+def _takes_snapshot(connection: SqliteConnection) -> bool:
+    """Whether it can: not in the moment in which another process opens or closes the file."""
+    try:
+        connection.control("SELECT 0 FROM sqlite_schema LIMIT 1")
+    except sqlite3.OperationalError as error:
+        if code_of(error) == sqlite3.SQLITE_BUSY:
+            return False
+        raise
+    return True
 
 
 def _path(url: URL) -> Path:
