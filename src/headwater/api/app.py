@@ -13,7 +13,6 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 import structlog
 from msgspec import Struct, json
@@ -45,6 +44,7 @@ from headwater.api.sts import Sts
 from headwater.auth.errors import SignatureError
 from headwater.auth.sigv4 import SERVICE
 from headwater.auth.template import NOTHING, Context
+from headwater.core import ids
 from headwater.core.errors import OperatorError
 from headwater.core.http import Request, Response
 from headwater.core.ids import RandomBytes
@@ -112,7 +112,7 @@ class Api:
     async def respond(self, request: Request) -> Response:
         """Answer a request of any kind. Never raises: what fails is a 500."""
         began_ms = self._now_ms()
-        request_id = str(UUID(bytes=self._random_bytes(16), version=4))
+        request_id = ids.request_id(self._random_bytes)
         line: dict[str, object] = {"request_id": request_id, "client": request.client_address}
         try:
             response = await self._answer(Exchange(request=request, line=line))

@@ -49,10 +49,16 @@ MAX_AUTHORIZATION_LENGTH = 4096  # a real one has about 300; bounds all work on 
 SIGNING_KEYS = 1024
 """Signing keys remembered: one for each key, day and region in use; each is four HMACs."""
 
+CREDENTIALS = 1024
+"""Credentials remembered as read, of at most MAX_AUTHORIZATION_LENGTH each."""
+TIMES = 1024
+"""Times remembered as read: those of the requests of a few seconds."""
+
 _REGION = re.compile(r"[a-z0-9-]{1,32}")  # what an ARN allows; short enough for every ARN
 _ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9_]{1,128}")  # IAM's bound
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 _BASIC_TIME = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
+_BASIC_LENGTH = len("20150830T123600Z")  # an HTTP date is longer
 _BASIC_FORMAT = "%Y%m%dT%H%M%SZ"
 _DATE_FORM = "Date must be in ISO-8601 'basic format', e.g. 20150830T123600Z."
 _EXPIRES = re.compile(r"[0-9]{1,6}")
@@ -285,6 +291,7 @@ def _parameters(authorization: str) -> dict[str, str]:
     return parameters
 
 
+@lru_cache(CREDENTIALS)
 def _credential(text: str) -> tuple[Credential, str]:
     parts = text.split("/")
     if len(parts) != len(("key", "date", "region", "service", "terminator")):
@@ -304,7 +311,7 @@ def _signed_at(text: str | None) -> tuple[datetime, str]:
         raise IncompleteSignatureError(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."
         )
-    if _BASIC_TIME.fullmatch(text):
+    if len(text) == _BASIC_LENGTH:
         return _basic_time(text), text
     try:
         read = parsedate_to_datetime(text)  # naive when it says -0000
@@ -314,6 +321,7 @@ def _signed_at(text: str | None) -> tuple[datetime, str]:
         raise IncompleteSignatureError(_DATE_FORM) from None
 
 
+@lru_cache(TIMES)
 def _basic_time(text: str) -> datetime:
     """A time such as 20150830T123600Z."""
     # Not by strptime, which takes longer than all the hashing.

@@ -4,6 +4,7 @@ Source: contract C.1 and C.2 (forms seen in AWS's documentation).
 """
 
 from collections.abc import Callable
+from functools import cache
 
 from headwater.core.secret import Secret
 
@@ -19,16 +20,30 @@ SRT_PASSPHRASE_LENGTH = 69  # SRT allows 10 to 79
 
 
 def pick(alphabet: str, length: int, random_bytes: RandomBytes) -> str:
-    """`length` characters of `alphabet` (2 to 256 of them), each equally likely.
+    """`length` characters of `alphabet` (ASCII, at least two), each equally likely.
 
     Bytes that would favour the first characters are thrown away.
     """
+    characters, unfair = _tables(alphabet)
+    picked = b""
+    while len(picked) < length:
+        picked += random_bytes(2 * length).translate(characters, delete=unfair)
+    return picked[:length].decode()
+
+
+@cache  # the alphabets above and no others
+def _tables(alphabet: str) -> tuple[bytes, bytes]:
+    """The character of each byte, and the bytes that stand for none."""
     count = len(alphabet)
-    unfair = bytes(range(256 - 256 % count, 256))
-    fair = b""
-    while len(fair) < length:
-        fair += random_bytes(2 * length).translate(None, delete=unfair)
-    return "".join([alphabet[byte % count] for byte in fair[:length]])
+    characters = bytes(ord(alphabet[byte % count]) for byte in range(256))
+    return characters, bytes(range(256 - 256 % count, 256))
+
+
+def request_id(random_bytes: RandomBytes) -> str:
+    """What a request is called in its answer and in the log: a random UUID (RFC 9562 §5.4)."""
+    digits = random_bytes(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def resource_id(random_bytes: RandomBytes) -> str:

@@ -5,11 +5,11 @@ import logging
 import sys
 from typing import Literal
 
+import msgspec
 import structlog
 
-# Made once: json.dumps() would make one for each line. What JSON has not is shown by its
-# repr, which of a Secret is none.
-_ENCODER = json.JSONEncoder(default=repr)
+# What JSON has not is shown by its repr, which of a Secret is none.
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
 LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -45,4 +45,7 @@ def configure_logging(level: str, form: Literal["auto", "text", "json"]) -> None
 
 
 def _to_json(line: object, **_options: object) -> str:
-    return _ENCODER.encode(line)
+    try:
+        return _ENCODER.encode(line).decode()
+    except (UnicodeEncodeError, OverflowError):  # half a surrogate pair, or a huge number
+        return json.dumps(line, default=repr)
