@@ -64,10 +64,8 @@ def canonical_query(query: str) -> str:
 
 def _joined(values: Sequence[str]) -> str:
     """The values of one header, trimmed, inner spaces made one, joined by commas."""
-    return ",".join(
-        _SPACES.sub(" ", value.strip(" \t")) if "  " in value else value.strip(" \t")
-        for value in values
-    )
+    joined = values[0] if len(values) == 1 else ",".join([each.strip(" \t") for each in values])
+    return _SPACES.sub(" ", joined.strip(" \t")) if "  " in joined else joined.strip(" \t")
 
 
 def _encode_twice(text: str) -> str:

@@ -1,7 +1,9 @@
 """Shape: the base of every wire structure, and how one becomes JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from msgspec import UNSET, Struct, json
@@ -26,8 +28,19 @@ def shaped(shape: type[ShapeT], source: object, **derived: object) -> ShapeT:
 
     `derived` gives the members that the source does not have (or not so).
     """
-    taken = (name for name in shape.__struct_fields__ if name not in derived)
-    return shape(**{name: getattr(source, name) for name in taken}, **derived)
+    names, values_of = _taken(shape, frozenset(derived))
+    return shape(**dict(zip(names, values_of(source), strict=True)), **derived)
+
+
+@cache  # a shape is always made with the same members derived
+def _taken(
+    shape: type[Shape], derived: frozenset[str]
+) -> tuple[tuple[str, ...], Callable[[object], tuple[object, ...]]]:
+    """The members that are taken as they are, and what takes them."""
+    names = tuple(name for name in shape.__struct_fields__ if name not in derived)
+    if len(names) > 1:
+        return names, attrgetter(*names)
+    return names, lambda source: tuple(getattr(source, name) for name in names)
 
 
 def members_sent(request: Shape, *, but: Sequence[str] = ("arn",)) -> dict[str, Any]:
