@@ -13,8 +13,8 @@ Sources: SQLite's pages "Write-Ahead Logging", "PRAGMA statements" and "Result c
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
@@ -43,6 +43,8 @@ _CAUSES: Mapping[int, str] = MappingProxyType(
     }
 )
 
+_SPOKEN = (NoTurnError, sqlite3.Error, DBAPIError)
+
 
 class SqliteDatabase:
     """A `Database` in a file, made empty if there is none.
@@ -63,14 +65,11 @@ class SqliteDatabase:
 
     def read(self) -> AbstractAsyncContextManager[SqliteConnection]:
         """See `Database.read`."""
-        return _Reading(self)
+        return _Explained(_Reading(self), self.name, writing=False)
 
-    @asynccontextmanager
-    async def write(self, _account: str | None) -> AsyncIterator[SqliteConnection]:
+    def write(self, _account: str | None) -> AbstractAsyncContextManager[SqliteConnection]:
         """See `Database.write`."""
-        with self._explained(writing=True):
-            async with self._writer.unit() as connection:
-                yield connection
+        return _Explained(self._writer.unit(), self.name, writing=True)
 
     @asynccontextmanager
     async def migrate(self) -> AsyncIterator[SqliteConnection]:
@@ -81,9 +80,8 @@ class SqliteDatabase:
         """
         writer = self._new_writer(foreign_keys="OFF")
         try:
-            with self._explained(writing=True):
-                async with writer.unit() as connection:
-                    yield connection
+            async with _Explained(writer.unit(), self.name, writing=True) as connection:
+                yield connection
         finally:
             await writer.close()
 
@@ -132,26 +130,6 @@ class SqliteDatabase:
                 raise refusal(self.name, _CAUSES[sqlite3.SQLITE_BUSY])
             await asyncio.sleep(RETRY_MS / 1000)
 
-    @contextmanager
-    def _explained(self, *, writing: bool) -> Iterator[None]:
-        """Turn what SQLite says of the file, its disk and its lock into OperatorError."""
-        try:
-            yield
-        except NoTurnError as error:
-            raise refusal(self.name, _CAUSES[sqlite3.SQLITE_BUSY]) from error
-        except (sqlite3.Error, DBAPIError) as error:
-            self.explain(error, writing=writing)
-            raise
-
-    def explain(self, error: BaseException, *, writing: bool) -> None:
-        """Raise OperatorError for what SQLite says of the file, its disk or its lock."""
-        if not isinstance(error, sqlite3.Error | DBAPIError):
-            return
-        code = code_of(error)
-        # A reader that meets READONLY tried to write: a bug of ours, not the operator's.
-        if code in _CAUSES and (code != sqlite3.SQLITE_READONLY or writing):
-            raise refusal(self.name, _CAUSES[code]) from error
-
     def _new_reader(self) -> SqliteConnection:
         return SqliteConnection(self._engine, "query_only=ON")
 
@@ -175,11 +153,7 @@ class _Reading(AbstractAsyncContextManager[SqliteConnection]):
         self._connection: SqliteConnection | None = None
 
     async def __aenter__(self) -> SqliteConnection:
-        try:
-            self._connection = await self._database.take_reader()
-        except (sqlite3.Error, DBAPIError) as error:
-            self._database.explain(error, writing=False)
-            raise
+        self._connection = await self._database.take_reader()
         return self._connection
 
     async def __aexit__(
@@ -189,8 +163,48 @@ class _Reading(AbstractAsyncContextManager[SqliteConnection]):
         trace: TracebackType | None,
     ) -> None:
         self._database.give_back(self._connection)
-        if error is not None:
-            self._database.explain(error, writing=False)
+
+
+class _Explained(AbstractAsyncContextManager[SqliteConnection]):
+    """A transaction in which SQLite's word on its file, disk or lock is OperatorError."""
+
+    def __init__(
+        self,
+        transaction: AbstractAsyncContextManager[SqliteConnection],
+        name: str,
+        *,
+        writing: bool,
+    ) -> None:
+        self._transaction = transaction
+        self._name = name
+        self._writing = writing
+
+    async def __aenter__(self) -> SqliteConnection:
+        try:
+            return await self._transaction.__aenter__()
+        except _SPOKEN as error:
+            self._explain(error)
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self._transaction.__aexit__(kind, error, trace)
+        except _SPOKEN as failure:
+            self._explain(failure)
+            raise
+        if isinstance(error, _SPOKEN):
+            self._explain(error)
+
+    def _explain(self, error: Exception) -> None:
+        code = sqlite3.SQLITE_BUSY if isinstance(error, NoTurnError) else code_of(error)
+        # A reader that meets READONLY tried to write: a bug of ours, not the operator's.
+        if code in _CAUSES and (code != sqlite3.SQLITE_READONLY or self._writing):
+            raise refusal(self._name, _CAUSES[code]) from error
 
 
 def _takes_snapshot(connection: SqliteConnection) -> bool:

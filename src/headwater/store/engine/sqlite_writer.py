@@ -19,9 +19,10 @@ that roll everything back).
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 
 from sqlalchemy.exc import DBAPIError
 
@@ -39,13 +40,42 @@ class NoTurnError(Exception):
     """Others, here or in another process, wrote for longer than a unit waits."""
 
 
-class _Unit:
-    """One transaction as its caller sees it."""
+class Unit(AbstractAsyncContextManager[SqliteConnection]):
+    """One transaction as its caller sees it; what was done is on the disk when it has ended.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    Raises:
+        NoTurnError: it took longer than `wait_s` until its turn.
+        sqlite3.Error, DBAPIError: what SQLite says to the transaction or the commit.
+    """
+
+    def __init__(self, enqueue: Callable[["Unit"], None], wait_s: float) -> None:
+        loop = asyncio.get_running_loop()
         self.turn: asyncio.Future[SqliteConnection] = loop.create_future()
         self.left: asyncio.Future[BaseException | None] = loop.create_future()
         self.committed: asyncio.Future[None] = loop.create_future()
+        self._enqueue = enqueue
+        self._wait_s = wait_s
+
+    async def __aenter__(self) -> SqliteConnection:
+        self._enqueue(self)
+        too_late = self.turn.get_loop().call_later(self._wait_s, self._give_up)
+        try:
+            return await self.turn
+        except BaseException as error:
+            self.left.set_result(error)
+            raise
+        finally:
+            too_late.cancel()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.left.set_result(error)
+        if error is None:
+            await self.committed
 
     def fail(self, error: Exception) -> None:
         """Raise the error where the caller waits, if it still does."""
@@ -54,6 +84,10 @@ class _Unit:
                 step.set_exception(error)
                 return
 
+    def _give_up(self) -> None:
+        if not self.turn.done():
+            self.turn.set_exception(NoTurnError())
+
 
 class Writer:
     """Gives turns on one connection, made by `connect` at the first of them."""
@@ -61,31 +95,14 @@ class Writer:
     def __init__(self, connect: Callable[[], SqliteConnection], *, wait_ms: int) -> None:
         self._connect = connect
         self._wait_s = wait_ms / 1000
-        self._waiting: deque[_Unit] = deque()  # as long as there are requests under way
+        self._waiting: deque[Unit] = deque()  # as long as there are requests under way
         self._connection: SqliteConnection | None = None
         self._conductor: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
-    @asynccontextmanager
-    async def unit(self) -> AsyncIterator[SqliteConnection]:
-        """A turn on the connection; what was done is on the disk when the block has ended.
-
-        Raises:
-            NoTurnError: it took longer than `wait_ms` until its turn.
-            sqlite3.Error, DBAPIError: what SQLite says to the transaction or the commit.
-        """
-        loop = asyncio.get_running_loop()
-        unit = _Unit(loop)
-        self._waiting.append(unit)
-        if self._conductor is None:
-            self._conductor = loop.create_task(self._conduct())
-        try:
-            yield await self._turn(unit)
-        except BaseException as error:
-            unit.left.set_result(error)
-            raise
-        unit.left.set_result(None)
-        await unit.committed
+    def unit(self) -> Unit:
+        """A turn on the connection, for those who enter it."""
+        return Unit(self._enqueue, self._wait_s)
 
     async def close(self) -> None:
         """Close the connection; the last one to a file also moves its log into it."""
@@ -96,14 +113,12 @@ class Writer:
             self._connection = None
         self._thread.shutdown(wait=False)
 
-    async def _turn(self, unit: _Unit) -> SqliteConnection:
-        try:
-            async with asyncio.timeout(self._wait_s):
-                return await unit.turn
-        except TimeoutError:
-            raise NoTurnError from None
-
     # The conductor.
+
+    def _enqueue(self, unit: Unit) -> None:
+        self._waiting.append(unit)
+        if self._conductor is None:
+            self._conductor = asyncio.get_running_loop().create_task(self._conduct())
 
     async def _conduct(self) -> None:
         try:
@@ -113,7 +128,7 @@ class Writer:
         finally:
             self._conductor = None
 
-    def _next(self) -> _Unit | None:
+    def _next(self) -> Unit | None:
         """The first that still waits: whoever was cancelled or waited too long does not."""
         while self._waiting and self._waiting[0].turn.done():
             self._waiting.popleft()
@@ -141,7 +156,7 @@ class Writer:
     async def _run_group(self, connection: SqliteConnection) -> None:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + GROUP_MS / 1000
-        group: list[_Unit] = []
+        group: list[Unit] = []
         try:
             while len(group) < GROUP_UNITS and loop.time() < until_s and (unit := self._next()):
                 group.append(self._waiting.popleft())
