@@ -23,8 +23,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from headwater.auth.glob import glob, split_pieces
 from headwater.auth.template import Context, PolicyError, template
+from headwater.core.glob import glob, split_pieces
 
 Matcher = Callable[[str, Context], bool]
 """Does this value of the request fit that value of the policy?"""

@@ -14,8 +14,8 @@ from typing import Any
 from msgspec import Struct
 
 from headwater.auth.conditions import Condition, Presence, condition
-from headwater.auth.glob import Glob, glob, pieces_of
 from headwater.auth.template import Context, PolicyError, Template, template
+from headwater.core.glob import Glob, glob, pieces_of
 
 MAX_DOCUMENT_CHARACTERS = 131_072  # as IAM's API takes; bounds what is read as JSON
 MAX_POLICY_CHARACTERS = 6144  # IAM's quota, white space not counted; bounds the work it makes

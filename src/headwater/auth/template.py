@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from headwater.auth.glob import Glob, Piece, glob, pieces_of
 from headwater.core.errors import PeerError
+from headwater.core.glob import Glob, Piece, glob, pieces_of
 
 Context = Mapping[str, Sequence[str]]
 """What is known of a request: lower-case condition key to its values."""

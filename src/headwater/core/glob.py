@@ -1,7 +1,7 @@
-"""Wildcards of IAM policies: `*` stands for any run of characters, `?` for any one.
+"""Wildcards: `*` stands for any run of characters, `?` for any one.
 
 Source: IAM user guide, "IAM JSON policy elements: Resource" (a `*` also runs over the
-colons of an ARN).
+colons of an ARN); EventBridge user guide, "Wildcard matching" (which has no `?`).
 
 A hostile pattern costs no more than a friendly one: each character of a text is one step
 on an integer that holds all positions reached in the pattern, bit by bit (Baeza-Yates and

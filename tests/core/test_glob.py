@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater.auth.glob import Wildcard, glob, pieces_of, split_pieces
+from headwater.core.glob import Wildcard, glob, pieces_of, split_pieces
 
 MATCHES = [
     # pattern,        text,            does
