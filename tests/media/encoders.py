@@ -22,9 +22,9 @@ class Encoded:
     audio_config: bytes = b""
 
 
-def _pictures(rate, seconds):
+def _pictures(rate, seconds, size):
     for number in range(round(rate * seconds)):
-        frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+        frame = av.VideoFrame(*size, "yuv420p")
         for plane in frame.planes:
             plane.update(bytes([(number * 7 + 40) % 256]) * plane.buffer_size)
         frame.pts, frame.time_base = number, 1 / Fraction(rate)
@@ -42,21 +42,30 @@ def _sounds(seconds):
 
 
 @cache
-def encode(*, rate=Fraction(30), gop_s=1.0, seconds=4.0, b_frames=0, audio=True, video=True):
+def encode(
+    *,
+    rate=Fraction(30),
+    gop_s=1.0,
+    seconds=4.0,
+    b_frames=0,
+    audio=True,
+    video=True,
+    size=(WIDTH, HEIGHT),
+):
     """An FLV made by FFmpeg's own muxer, read back as CodecConfig and EncodedFrame."""
     file = io.BytesIO()
     with av.open(file, "w", format="flv") as out:
         streams = []
         if video:
             stream = out.add_stream("libx264", rate=rate)
-            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
             gop = max(1, round(rate * gop_s))
             stream.options = {
                 "preset": "ultrafast",
                 "x264-params": f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes={b_frames}"
                 ":b-adapt=0:b-pyramid=none:threads=1:force-cfr=1",
             }
-            streams.append((stream, _pictures(rate, seconds)))
+            streams.append((stream, _pictures(rate, seconds, size)))
         if audio:
             stream = out.add_stream("aac", rate=SAMPLE_RATE_HZ)
             streams.append((stream, _sounds(seconds)))

@@ -144,6 +144,26 @@ async def test_one_that_fails_is_replaced_at_the_next_key_frame(run, monkeypatch
     assert pictures(words[at:]) == [packet.pts for packet in PACKETS[60:95]]
 
 
+async def test_an_input_that_pauses_makes_no_process_hang(run, monkeypatch):
+    monkeypatch.setattr(module, "HANG_S", 0.5)
+    monkeypatch.setattr(module, "PAUSE_S", 0.2)
+    monkeypatch.setattr(module, "LOOK_S", 0.05)
+    transcoder, output = run("hang", 40)
+    transcoder.configure(BOTH, RENDITIONS)
+    for packet in PACKETS[:39]:
+        transcoder.feed(packet)
+    await output.until(lambda words: len(pictures(words)) == 39)
+    for packet in PACKETS[39:45]:  # which it does not answer
+        transcoder.feed(packet)
+    await asyncio.sleep(3 * module.HANG_S)
+    assert "lost" not in output.words()
+
+    for packet in PACKETS[45:60]:
+        transcoder.feed(packet)
+        await asyncio.sleep(0.05)
+    await output.until(lambda words: "lost" in words)
+
+
 async def test_one_that_fails_again_and_again_is_given_up(run):
     transcoder, output = run("crash", 1)
     transcoder.configure(BOTH, RENDITIONS)

@@ -36,6 +36,8 @@ HANG_S = 3.0
 """Fed for so long without giving anything back, a process hangs."""
 START_S = 10.0
 """The same for a new one: it has to load its libraries, perhaps on a busy machine."""
+PAUSE_S = 1.0
+"""Without being fed, a process owes nothing: what it holds back may need the next picture."""
 LOOK_S = 0.25
 """Between looks at whether it hangs."""
 MAX_RESTARTS = 3
@@ -109,6 +111,7 @@ class Transcoder:
         self._is_lost = False
         self._is_ending = False
         self._fed_since_s: float | None = None  # without an answer
+        self._fed_s = 0.0  # at last
         self._patience_s = START_S
         self._lost_at_s: deque[float] = deque(maxlen=MAX_RESTARTS + 1)
         self._restarts = 0
@@ -154,8 +157,10 @@ class Transcoder:
             self._is_lost = False
             self._receiver.resumed(packet.pts)
         self._send(wire.Media(packet=packet))
-        if self._fed_since_s is None:
-            self._fed_since_s = time.monotonic()
+        now_s = time.monotonic()
+        if self._fed_since_s is None or now_s - self._fed_s > PAUSE_S:
+            self._fed_since_s = now_s
+        self._fed_s = now_s
 
     def transcoding(self) -> Transcoding | None:
         """How it goes; None before anything was done."""
@@ -268,8 +273,11 @@ class Transcoder:
         return reason or self._failure or f"it ended with status {process.returncode}"
 
     def _hangs(self) -> bool:
-        since_s = self._fed_since_s
-        return since_s is not None and time.monotonic() - since_s > self._patience_s
+        if self._fed_since_s is None:
+            return False
+        now_s = time.monotonic()
+        is_fed = now_s - self._fed_s <= PAUSE_S
+        return is_fed and now_s - self._fed_since_s > self._patience_s
 
     async def _read(self, stdout: asyncio.StreamReader) -> str:
         """Take its answers to their end; why, if they are no answers."""

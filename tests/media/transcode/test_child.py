@@ -129,6 +129,27 @@ def test_levels_are_those_of_ivs(clip):
     assert codecs == ["avc1.4D401F", "avc1.4D401F", "avc1.4D401E", "avc1.4D400C"]
 
 
+def test_the_largest_input_gives_the_whole_ladder(folder):
+    clip = make_clip(folder / "1080p60.flv", "testsrc2=size=1920x1080:rate=60", seconds=1)
+    whole = ladder("STANDARD", "", source_of(clip.tracks, 60.0))
+    wanted = whole[1:]  # the first is the input itself
+
+    result = transcode(requests_of(clip, wanted, FILE))
+
+    assert [each.name for each in whole] == ["1080p60", "720p60", "480p30", "360p30", "160p30"]
+    assert result.status == 0, result.log
+    for index, (each, frames, level) in enumerate(
+        zip(wanted, (60, 30, 30, 30), ("20", "1F", "1E", "0C"), strict=True)
+    ):
+        [tracks] = result.tracks[index]
+        assert (tracks.video.width, tracks.video.height) == (each.width, each.height)
+        assert tracks.video.frame_rate == frames
+        assert tracks.video.codec_string.startswith("avc1.4D40")
+        assert tracks.video.codec_string.endswith(level)
+        assert pts(result.video[index]) == pts(clip.video)[:: 60 // frames]
+        assert len(decode(tracks.video, result.video[index])) == frames
+
+
 def test_sound_is_passed_on_or_encoded_once_for_each_bitrate(clip, result):
     assert result.audio[0] == clip.audio
     assert result.audio[1] == result.audio[3]
@@ -257,6 +278,40 @@ def test_rotation_is_kept(folder):
 
     frame = decode(result.tracks[0][0].video, result.video[0])[0]
     assert frame.rotation == decode(clip.tracks.video, clip.video)[0].rotation == 90
+
+
+def test_captions_of_frames_that_are_left_out_are_carried_by_the_next(clip):
+    spelt = {
+        packet.pts: b"".join(bytes([0xFC | number % 2, 0x20 + number // 80, 0x20 + number % 80])
+                             for number in (2 * index, 2 * index + 1))
+        for index, packet in enumerate(clip.video[:60])
+    }  # fmt: skip
+    packets = [
+        msgspec.structs.replace(packet, data=captioned(spelt[packet.pts]) + packet.data)
+        if packet.kind == "video"
+        else packet
+        for packet in clip.packets
+        if packet.kind == "audio" or packet.pts in spelt
+    ]
+
+    result = transcode(requests_of(Clip(clip.tracks, packets), RENDITIONS[:3], FILE))
+
+    whole = b"".join(spelt.values())
+    for index in PICTURES:
+        frames = decode(result.tracks[index][0].video, result.video[index])
+        assert len(frames) == len(spelt) // RENDITIONS[index].every
+        found = [bytes(frame.side_data["A53_CC"]) for frame in frames]
+        assert {len(each) for each in found[1:]} == {6 * RENDITIONS[index].every}
+        assert b"".join(found) == whole[: len(b"".join(found))]
+        assert len(b"".join(found)) >= len(whole) - 6  # those after the last frame that is kept
+
+
+def captioned(constructs):
+    """An SEI unit with its length, by hand."""
+    payload = bytes.fromhex("b5 0031 47413934 03") + bytes([0x40 | len(constructs) // 3, 0xFF])
+    payload += constructs + b"\xff"
+    unit = bytes([6, 4, len(payload)]) + payload + b"\x80"
+    return len(unit).to_bytes(4, "big") + unit
 
 
 def sample_aspect(tracks, packets):
@@ -413,26 +468,27 @@ def test_it_ends_when_its_input_closes(clip):
 def test_it_does_not_outlive_its_parent():
     """Even where somebody else holds its pipes open."""
     read_end, write_end = os.pipe()
+    answers, its_answers = os.pipe()
     script = (
         "import subprocess, sys, time\n"
-        f"child = subprocess.Popen({list(COMMAND)!r}, stdin={read_end}, stdout=subprocess.DEVNULL)\n"
+        f"child = subprocess.Popen({list(COMMAND)!r}, stdin={read_end}, stdout={its_answers})\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, pass_fds=(read_end,)
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, pass_fds=(read_end, its_answers)
     ) as parent:
-        os.close(read_end)
         child = int(parent.stdout.readline())
         hello = write_message(
             Begin(source=TrackSet(video=None, audio=None), renditions=(), settings=FILE)
         )
         os.write(write_end, hello)
-        wait_until(lambda: b"transcode" in command_line(child))
-        time.sleep(1.0)  # it says nothing once it has begun to watch its parent
+        assert b"libx264" in os.read(answers, 1000)  # ready: it watches its parent by now
+        assert b"transcode" in command_line(child)
         parent.send_signal(signal.SIGKILL)
     wait_until(lambda: not command_line(child))
-    os.close(write_end)
+    for each in (read_end, write_end, answers, its_answers):
+        os.close(each)
 
 
 def command_line(pid):

@@ -260,8 +260,8 @@ def is_recovery_point(nal: Nal) -> bool:
         return False
     position = 1
     while position + 2 < len(nal):
-        kind, position = _sei_number(nal, position)
-        size, position = _sei_number(nal, position)
+        kind, position = sei_number(nal, position)
+        size, position = sei_number(nal, position)
         if kind == SEI_RECOVERY_POINT:
             # ue(v) 0 is a single 1 bit.
             return position < len(nal) and nal[position] & 0x80 != 0
@@ -269,7 +269,7 @@ def is_recovery_point(nal: Nal) -> bool:
     return False
 
 
-def _sei_number(nal: Nal, position: int) -> tuple[int, int]:
+def sei_number(nal: Nal, position: int) -> tuple[int, int]:
     """A payloadType or payloadSize (§7.3.2.3.1): 0xFF bytes add up."""
     value = 0
     while position < len(nal) and nal[position] == 0xFF:  # noqa: PLR2004 (the spec's ff_byte)

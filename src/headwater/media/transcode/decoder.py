@@ -4,6 +4,7 @@ waiting for a key frame --(it came)--> decoding --(the decoder refuses a packet)
 """
 
 from fractions import Fraction
+from typing import NamedTuple
 
 import av
 from av.audio.codeccontext import AudioCodecContext
@@ -16,9 +17,19 @@ from av.video.frame import VideoFrame
 from headwater.core.errors import PeerError
 from headwater.core.packet import Packet
 from headwater.core.track import AudioTrack, VideoTrack
+from headwater.media.transcode.captions import captions_of
 from headwater.media.transcode.encoders import TIME_BASE
 
 MAX_BROKEN_IN_A_ROW = 100  # without a frame between: this is no video
+MAX_INSIDE = 64  # frames in a decoder whose captions are remembered: H.264 reorders 16
+
+
+class Decoded(NamedTuple):
+    """A frame, and what its packet said."""
+
+    frame: VideoFrame
+    key: bool
+    captions: bytes  # see `captions`; also those of frames before it that were damaged
 
 
 class VideoDecoder:
@@ -34,6 +45,7 @@ class VideoDecoder:
         self._context = context
         self._needs_key = True
         self._keys: set[int] = set()  # times of key frames that are not out yet
+        self._captions: dict[int, bytes] = {}  # of frames that are not out yet, by time
         self._last_pts = -1
         self._broken_in_a_row = 0
         self.skipped = 0  # packets before a key frame
@@ -44,8 +56,8 @@ class VideoDecoder:
         """Of the pictures; None: not said."""
         return self._context.sample_aspect_ratio or None
 
-    def decode(self, packet: Packet | None) -> list[tuple[VideoFrame, bool]]:
-        """Frames that are complete now, each with whether it is a key frame.
+    def decode(self, packet: Packet | None) -> list[Decoded]:
+        """Frames that are complete now.
 
         `packet` None asks for all that is left.
 
@@ -63,11 +75,19 @@ class VideoDecoder:
         self._needs_key = False
         if frames:
             self._broken_in_a_row = 0
-        return [(frame, self._is_key(frame)) for frame in frames if self._is_next(frame)]
+        return [
+            Decoded(frame, self._is_key(frame), self._captions_until(frame.pts or 0))
+            for frame in frames
+            if self._is_next(frame)
+        ]
 
     def _wrap(self, packet: Packet) -> "av.Packet[Stream]":
         if packet.keyframe:
             self._keys.add(packet.pts)
+        if captions := captions_of(packet.data):
+            if len(self._captions) >= MAX_INSIDE:
+                self._captions.clear()
+            self._captions[packet.pts] = captions
         return _to_library(packet, TIME_BASE)
 
     def _refused(self, error: av.FFmpegError) -> None:
@@ -94,6 +114,10 @@ class VideoDecoder:
             return False
         self._keys = {pts for pts in self._keys if pts > frame.pts}
         return True
+
+    def _captions_until(self, pts: int) -> bytes:
+        times = sorted(each for each in self._captions if each <= pts)
+        return b"".join(self._captions.pop(each) for each in times)
 
 
 class AudioDecoder:

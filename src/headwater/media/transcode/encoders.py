@@ -9,6 +9,7 @@ bitrate within the buffer. What each x264 option is for:
 - `stitchable`: headers do not depend on the content, so that an encoder with a faster
   preset can go on behind another without new configuration. It also needs what the asked
   preset puts into the headers (`_HEADERS`); the presets from "fast" on differ in more.
+- `a53cc` off: captions are written by `captions`, with those of frames that are left out.
 - `force-cfr`: rate control and the timing in the headers go by the nominal frame rate, not
   by time stamps in rounded milliseconds.
 """
@@ -128,14 +129,17 @@ def _options(rendition: Rendition, settings: EncoderSettings, preset: str) -> di
     if settings.encoder == "nvenc":
         return common | {
             "preset": preset, "tune": "ull", "rc": "cbr", "forced-idr": "1", "g": "100000",
-            "delay": "0", "zerolatency": "1", "no-scenecut": "1", "bf": "0",
+            "delay": "0", "zerolatency": "1", "no-scenecut": "1", "bf": "0", "a53cc": "0",
         }  # fmt: skip
     if settings.encoder == "vaapi":
-        return common | {"rc_mode": "CBR", "g": "100000", "bf": "0", "async_depth": "1"}
+        return common | {
+            "rc_mode": "CBR", "g": "100000", "bf": "0", "async_depth": "1",
+            "sei": "identifier+timing+recovery_point",
+        }  # fmt: skip
     if settings.encoder == "qsv":
         return common | {
             "preset": preset, "forced_idr": "1", "g": "100000", "bf": "0", "async_depth": "1",
-            "low_delay_brc": "1",
+            "low_delay_brc": "1", "a53cc": "0",
         }  # fmt: skip
     parameters = [
         "keyint=infinite", "scenecut=0", "bframes=0", "sliced-threads=0", "stitchable=1",
@@ -147,6 +151,7 @@ def _options(rendition: Rendition, settings: EncoderSettings, preset: str) -> di
         "preset": preset,
         "tune": "zerolatency",
         "forced-idr": "1",
+        "a53cc": "0",
         "x264-params": ":".join(parameters),
     }
 

@@ -20,6 +20,7 @@ from headwater.core.track import VideoTrack
 from headwater.media.codec import h264
 from headwater.media.ladder import Rendition
 from headwater.media.transcode.cadence import Cadence, KeyFrames
+from headwater.media.transcode.captions import Captions, with_captions
 from headwater.media.transcode.decoder import VideoDecoder
 from headwater.media.transcode.encoders import (
     PIXEL_FORMAT,
@@ -45,6 +46,7 @@ class Picture(NamedTuple):
     key: bool
     kept: frozenset[int]  # for which `every` it is not left out
     look: Look
+    captions: bytes  # its own, and those of frames before it that nobody needed
 
 
 class VideoSink(Protocol):
@@ -79,6 +81,9 @@ class Stage:
         self._encoder: VideoCodecContext | None = None
         self._preset = ""
         self._rotation_degrees = 0
+        self._passed_by = Captions()  # of frames that were not put into the queue
+        self._captions = Captions()  # for the next frame that is encoded
+        self._captions_at: dict[int, bytes] = {}  # of frames that are in the encoder
         self._left_out = False  # the frame before this one, at the policy's last step
         self.is_largest = False
         self.encoded_pts: int | None = None
@@ -99,8 +104,12 @@ class Stage:
 
     def put(self, picture: Picture | None) -> None:
         """Hand over the next frame, or None after the last. Waits for room."""
-        if picture is None or picture.kept & self._everys:
-            self._queue.put(picture)
+        if picture is None:
+            self._queue.put(None)
+            return
+        self._passed_by.add(picture.captions)
+        if picture.kept & self._everys:
+            self._queue.put(picture._replace(captions=self._passed_by.take_all()))
 
     def run(self) -> None:
         """Work until the end has come through."""
@@ -122,6 +131,7 @@ class Stage:
         )
         if self._following is not None:
             self._following.put(picture._replace(frame=frame))
+        self._captions.add(picture.captions)
         if rendition.every in picture.kept and not self._is_left_out(picture):
             self._encode(frame, picture)
 
@@ -140,6 +150,8 @@ class Stage:
             self._encoder = open_encoder(self._rendition, self._settings, picture.look, preset)
             self._preset = preset
             self._sink.video_track(self._index, video_track(self._encoder, self._rendition))
+        if captions := self._captions.take():
+            self._captions_at[frame.pts or 0] = captions
         self._drain(frame)
 
     def _drain(self, frame: VideoFrame | None) -> None:
@@ -147,10 +159,12 @@ class Stage:
         if self._encoder is None:
             return
         for packet in self._encoder.encode(frame):
+            pts = packet.pts or 0
             nals = h264.split_annex_b(bytes(packet))
             if packet.is_keyframe:
                 nals = orientation_sei(self._rotation_degrees) + nals
-            pts = packet.pts or 0
+            if pts in self._captions_at:
+                nals = with_captions(nals, self._captions_at.pop(pts))
             encoded = Packet(
                 kind="video",
                 dts=pts,
@@ -199,7 +213,7 @@ class VideoLine:
         self.stages[0].put(None)
 
     def _decode(self, packet: Packet | None) -> None:
-        for frame, source_key in self.decoder.decode(packet):
+        for frame, source_key, captions in self.decoder.decode(packet):
             pts = frame.pts or 0
             key = self._keys.decide(pts, source_key=source_key)
             # The decoder's types would be taken as orders by the encoders.
@@ -208,7 +222,7 @@ class VideoLine:
             if source_key or self._look is None:
                 self._look = look_of(frame, self.decoder.sample_aspect_ratio)
             kept = self._cadence.keep(pts, key=key)
-            self.stages[0].put(Picture(frame, key, kept, self._look))
+            self.stages[0].put(Picture(frame, key, kept, self._look, captions))
 
     def threads(self, now_s: Callable[[], float]) -> list[threading.Thread]:
         """All threads of the line, not started."""

@@ -121,7 +121,7 @@ _Message = TypeVar("_Message")
 _encoder = msgspec.msgpack.Encoder()
 
 
-def write_message(message: Request | Answer) -> bytes:
+def write_message(message: Struct) -> bytes:
     """The message as it goes into the pipe."""
     body = _encoder.encode(message)
     return len(body).to_bytes(_LENGTH_BYTES, "big") + body
