@@ -80,7 +80,7 @@ class CreateChannelRequest(Shape, frozen=True, kw_only=True):
     recording_configuration_arn: ChannelRecordingConfigurationArn = ""
     tags: Tags = field(default_factory=dict)
     insecure_ingest: bool = False  # accept rtmp:// as well as rtmps://
-    preset: TranscodePreset | UnsetType = UNSET
+    preset: Literal[TranscodePreset, ""] | UnsetType = UNSET  # "" as if it were not sent
     playback_restriction_policy_arn: ChannelPlaybackRestrictionPolicyArn = ""
     multitrack_input_configuration: MultitrackInputConfiguration = MultitrackInputConfiguration()
     container_format: ContainerFormat = "TS"
@@ -149,7 +149,7 @@ class UpdateChannelRequest(Shape, frozen=True, kw_only=True):
     authorized: bool | UnsetType = UNSET
     recording_configuration_arn: ChannelRecordingConfigurationArn | UnsetType = UNSET
     insecure_ingest: bool | UnsetType = UNSET
-    preset: TranscodePreset | UnsetType = UNSET
+    preset: Literal[TranscodePreset, ""] | UnsetType = UNSET  # "" as if it were not sent
     playback_restriction_policy_arn: ChannelPlaybackRestrictionPolicyArn | UnsetType = UNSET
     multitrack_input_configuration: MultitrackInputConfiguration | UnsetType = UNSET
     container_format: ContainerFormat | UnsetType = UNSET

@@ -107,6 +107,8 @@ PRESETS = [
     ("standard",         "STANDARD",    None,                             ""),
     ("advanced",         "ADVANCED_SD", None,                             "HIGHER_BANDWIDTH_DELIVERY"),
     ("advanced, chosen", "ADVANCED_HD", "CONSTRAINED_BANDWIDTH_DELIVERY", "CONSTRAINED_BANDWIDTH_DELIVERY"),
+    ("standard, empty",  "STANDARD",    "",                               ""),
+    ("advanced, empty",  "ADVANCED_HD", "",                               "HIGHER_BANDWIDTH_DELIVERY"),
     ("standard, chosen", "STANDARD",    "HIGHER_BANDWIDTH_DELIVERY",      None),
     ("basic, chosen",    "BASIC",       "CONSTRAINED_BANDWIDTH_DELIVERY", None),
 ]  # fmt: skip
@@ -116,7 +118,7 @@ PRESETS = [
     ("type_", "sent", "given"), [row[1:] for row in PRESETS], ids=[row[0] for row in PRESETS]
 )
 def test_only_advanced_types_have_a_preset(ivs, type_, sent, given):
-    arguments = {"type": type_} | ({"preset": sent} if sent else {})
+    arguments = {"type": type_} | ({"preset": sent} if sent is not None else {})
 
     if given is None:
         refused(
@@ -135,7 +137,9 @@ def test_the_preset_follows_a_change_of_type(ivs):
     assert preset(type="ADVANCED_SD") == "HIGHER_BANDWIDTH_DELIVERY"
     assert preset(preset="CONSTRAINED_BANDWIDTH_DELIVERY") == "CONSTRAINED_BANDWIDTH_DELIVERY"
     assert preset(type="ADVANCED_HD") == "CONSTRAINED_BANDWIDTH_DELIVERY"
-    assert preset(type="STANDARD") == ""
+    assert preset(preset="") == "CONSTRAINED_BANDWIDTH_DELIVERY"
+    assert preset(type="STANDARD", preset="") == ""
+    assert preset(preset="") == ""
     refused(ivs, "ValidationException", "preset", preset, preset="HIGHER_BANDWIDTH_DELIVERY")
 
 

@@ -175,15 +175,16 @@ def _preset(call: Call, type_: str, sent: str | UnsetType, *, current: str) -> s
     """The preset of a channel of that type; only the ADVANCED types have one.
 
     A channel that becomes ADVANCED gets the default one, one that no longer is gets
-    none. Sending one for another type is refused.
+    none. Sending one for another type is refused; "", which answers have for those types
+    and CloudFormation takes, says nothing.
     """
     if type_ not in _ADVANCED:
-        if sent is not UNSET:
+        if sent:
             raise ValidationError(
                 f"{call.operation}.preset is allowed only for the types {', '.join(_ADVANCED)}"
             )
         return ""
-    return current or _DEFAULT_PRESET if sent is UNSET else sent
+    return sent or current or _DEFAULT_PRESET
 
 
 def _multitrack(call: Call, sent: MultitrackInputConfiguration | UnsetType) -> dict[str, Any]:
