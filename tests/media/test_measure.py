@@ -1,3 +1,5 @@
+import pytest
+
 from headwater.core.encoded import EncodedFrame
 from headwater.core.track import AudioTrack, TrackSet, VideoTrack
 from headwater.media.measure import RING_S, IngestMeter
@@ -93,3 +95,62 @@ def test_a_track_without_a_frame_is_not_read():
     meter.configure(TrackSet(video=VIDEO, audio=None))
 
     assert meter.read(START_MS) == {}
+
+
+def test_media_is_measured_by_the_encoders_clock_whenever_it_arrives():
+    meter = IngestMeter()
+    meter.configure(TrackSet(video=VIDEO, audio=None))
+    for n in range(100):
+        meter.count(frame("video", n * 40), START_MS + 300 + n)  # four seconds at once
+
+    reading = meter.read(START_MS + 2000)["video"]
+
+    assert (reading.since_ms, reading.frames, reading.media_ms) == (START_MS + 300, 100, 99 * 40)
+    assert [each.media_ms for each in reading.seconds] == [99 * 40, 0]
+
+
+def test_the_second_in_progress_counts_for_what_came_so_far():
+    reading = measured(3).read(START_MS + 2999)["video"]
+
+    assert (reading.frames, reading.media_ms) == (75, 2960)
+    assert sum(each.frames for each in reading.seconds) == 50
+
+
+CLOCKS = [
+    # id, times in ms, media in ms
+    ("a gap",          [0, 40, 5040, 5080],           5080),
+    ("a jump",         [0, 40, 3_600_000, 3_600_040], 80),
+    ("a step back",    [1000, 1040, 0, 40],           80),
+    ("a wrap",         [2**32 - 40, 0, 40],           80),
+    ("standing still", [7, 7, 7],                     0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("times", "media_ms"), [r[1:] for r in CLOCKS], ids=[r[0] for r in CLOCKS])
+def test_a_clock_that_jumps_is_no_media(times, media_ms):
+    meter = IngestMeter()
+    meter.configure(TrackSet(video=VIDEO, audio=None))
+    for time_ms in times:
+        meter.count(frame("video", time_ms), START_MS)
+
+    assert meter.read(START_MS)["video"].media_ms == media_ms
+
+
+def test_no_interval_of_key_frames_goes_over_a_jump_of_the_clock():
+    meter = IngestMeter()
+    meter.configure(TrackSet(video=VIDEO, audio=None))
+    for time_ms in (500_000, 502_000, 0, 3000):  # another encoder, or the same again
+        meter.count(frame("video", time_ms, key=True), START_MS)
+
+    assert meter.read(START_MS + 1000)["video"].keyframe_interval_ms == 3000
+
+
+@pytest.mark.parametrize("jump_ms", [-9_000, 3_600_000], ids=["back", "ahead"])
+def test_between_the_clocks_of_two_encoders_there_is_no_key_frame_interval(jump_ms):
+    meter = measured(10)
+    for n in range(100):
+        time_ms = 10_000 + n * 40
+        meter.count(frame("video", time_ms + jump_ms, key=n % 50 == 0), START_MS + time_ms)
+
+    seconds = meter.read(START_MS + 14_000)["video"].seconds
+    assert {each.keyframe_interval_ms for each in seconds} == {None, 2000}
