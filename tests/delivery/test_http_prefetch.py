@@ -1,6 +1,7 @@
 """Segments that are fetched while they are made: what the IVS player does."""
 
 import asyncio
+from urllib.parse import urljoin
 
 import pytest
 
@@ -75,8 +76,8 @@ async def test_all_segments_that_a_playlist_names_ahead_can_be_followed_without_
     for msn in range(5, 9):
         lines = (await site.get(PLAYLIST)).body.decode().splitlines()
         ahead = [line.partition(":")[2] for line in lines if "PREFETCH" in line]
-        assert ahead == [f"{msn}.ts", f"{msn + 1}.ts"]
-        readers.append(await Reader.of(site, f"{MEDIA}/{ahead[0]}"))
+        assert ahead == [f"../../720p30/{msn}.ts", f"../../720p30/{msn + 1}.ts"]
+        readers.append(await Reader.of(site, urljoin(PLAYLIST, ahead[0])))
         site.push(*segment(msn)[3 if msn == 5 else 2 :], started(msn + 1), part(msn + 1, 0))
 
     for msn, reader in enumerate(readers, 5):

@@ -3,6 +3,8 @@ import gzip
 import pytest
 
 from delivery.feed import FINISHED, make_plan, part, segment, segments, started
+from headwater.delivery.address import ChannelAddress
+from headwater.delivery.admission import Grant
 from headwater.delivery.stream import LADDER_WAIT_S, Announced, LiveStream
 
 NAME = "720p30"
@@ -12,6 +14,7 @@ ONE = (Announced(name=NAME),)
 def opened(*announced, now_s=lambda: 0.0):
     announced = announced or ONE
     stream = LiveStream(
+        ChannelAddress("us-west-2", "123456789012", "AbCdEf123456"),
         "run",
         stream_id="st-1",
         private=False,
@@ -20,6 +23,10 @@ def opened(*announced, now_s=lambda: 0.0):
     )
     stream.announce(announced)
     return stream
+
+
+def multivariant(stream, **options):
+    return stream.multivariant(0, "viewer", Grant(), **options)
 
 
 def push(stream, events, name=NAME):
@@ -49,10 +56,10 @@ def test_plain_hls_is_live_from_its_first_segment():
 
 def test_bandwidth_is_measured():
     stream = push(opened(), [make_plan(), started(0), part(0, 0, 500, b"x" * 1000)])
-    assert b":BANDWIDTH=16000,AVERAGE-BANDWIDTH=16000," in stream.multivariant(0)
+    assert b":BANDWIDTH=16000,AVERAGE-BANDWIDTH=16000," in multivariant(stream)
 
     push(stream, [part(0, 1, 1500, b"x" * 1000), segment(0)[-1], *segment(1, parts=(2000,))])
-    assert b":BANDWIDTH=8000,AVERAGE-BANDWIDTH=4010," in stream.multivariant(0)
+    assert b":BANDWIDTH=8000,AVERAGE-BANDWIDTH=4010," in multivariant(stream)
 
 
 def test_several_renditions_report_each_other():
@@ -71,7 +78,7 @@ def test_several_renditions_report_each_other():
     assert b'URI="../720p30/playlist.m3u8",LAST-MSN=1,LAST-PART=0' in stream.media_playlist(
         low, skip=None, gzipped=False
     )
-    assert stream.multivariant(0).count(b"#EXT-X-STREAM-INF") == 2
+    assert multivariant(stream).count(b"#EXT-X-STREAM-INF") == 2
 
     push(stream, [FINISHED], "720p30")
     assert not stream.has_ended()
@@ -103,7 +110,7 @@ def test_what_comes_after_the_close_is_ignored():
     stream.close()
 
     playlist = stream.media_playlist(stream.rendition("720p30"), skip=None, gzipped=False)
-    assert playlist.endswith(b"\n1.ts\n#EXT-X-ENDLIST\n")
+    assert playlist.endswith(b"/1.ts\n#EXT-X-ENDLIST\n")
 
 
 def test_a_stream_that_ends_before_its_plan_has_just_ended():
@@ -151,8 +158,8 @@ AUDIO = {"width": None, "height": None, "frame_rate": None, "codecs": "mp4a.40.2
 
 
 def listed(stream, **options):
-    lines = stream.multivariant(0, **options).decode().splitlines()
-    return [line.split("/")[3] for line in lines if line.startswith("/")]
+    lines = multivariant(stream, **options).decode().splitlines()
+    return [line.split("/")[4] for line in lines if line.startswith("/")]
 
 
 def test_the_order_is_that_of_the_announcement_whatever_comes_first():
@@ -163,7 +170,7 @@ def test_the_order_is_that_of_the_announcement_whatever_comes_first():
 
     assert listed(stream) == ["720p30", "480p30"]
     assert listed(stream, with_all=True) == ["720p30", "480p30", "audio_only"]
-    lines = stream.multivariant(0, with_all=True).decode().splitlines()
+    lines = multivariant(stream, with_all=True).decode().splitlines()
     assert lines[-3].endswith('NAME="audio_only",AUTOSELECT=NO,DEFAULT=NO')
 
 
@@ -172,11 +179,11 @@ def test_a_rendition_that_comes_too_late_is_never_listed():
     stream = push(opened(*LADDER, now_s=lambda: clock[0]), [make_plan(), *segment(0)])
     push(stream, [make_plan(**AUDIO), *segment(0)], "audio_only")
     clock[0] += LADDER_WAIT_S - 0.1
-    stream.release_late()
+    stream.look()
     assert not stream.is_live()
 
     clock[0] += 0.2
-    stream.release_late()
+    stream.look()
     assert stream.is_live()
     push(stream, [make_plan(height=480), *segment(0)], "480p30")
 
@@ -193,20 +200,20 @@ def test_a_rendition_without_pictures_alone_is_nothing_to_go_live_with():
     stream = opened(*LADDER, now_s=lambda: clock[0])
     push(stream, [make_plan(**AUDIO), *segment(0)], "audio_only")
     clock[0] += 2 * LADDER_WAIT_S
-    stream.release_late()
+    stream.look()
     assert not stream.is_live()
 
     push(stream, [make_plan(height=480), *segment(0)], "480p30")
     assert not stream.is_live()
     clock[0] += LADDER_WAIT_S
-    stream.release_late()
+    stream.look()
     assert listed(stream) == ["480p30"]
 
 
 def test_a_bandwidth_is_as_announced_until_a_segment_has_been_measured():
     stream = opened(LADDER[1])
     push(stream, [make_plan(), started(0), part(0, 0, 500, b"x" * 900_000)], "480p30")
-    assert b":BANDWIDTH=1400000,AVERAGE-BANDWIDTH=1400000," in stream.multivariant(0)
+    assert b":BANDWIDTH=1400000,AVERAGE-BANDWIDTH=1400000," in multivariant(stream)
 
     push(stream, [part(0, 1, 1500, b"x" * 100_000), segment(0)[-1]], "480p30")
-    assert b":BANDWIDTH=4000000,AVERAGE-BANDWIDTH=4000000," in stream.multivariant(0)
+    assert b":BANDWIDTH=4000000,AVERAGE-BANDWIDTH=4000000," in multivariant(stream)

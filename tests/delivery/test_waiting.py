@@ -19,8 +19,10 @@ async def turn():
         await asyncio.sleep(0)
 
 
-def wait(room, ready, disconnected=None):
-    return asyncio.create_task(room.wait_until(ready, timeout_s=6, disconnected=disconnected))
+def wait(room, ready, disconnected=None, refused=lambda: False):
+    return asyncio.create_task(
+        room.wait_until(ready, timeout_s=6, disconnected=disconnected, refused=refused)
+    )
 
 
 async def test_who_is_ready_does_not_wait():
@@ -182,3 +184,35 @@ async def test_clients_are_not_watched_before_a_wait_is_long():
     ready.append(1)
     room.wake_all()
     assert await task is None
+
+
+async def test_who_is_refused_while_waiting_gets_nothing_though_it_is_ready_then():
+    room, reasons, ready = WaitingRoom(Clock()), [], []
+    tasks = [wait(room, lambda: bool(ready), refused=lambda: bool(reasons)) for _ in range(2)]
+    other = wait(room, lambda: bool(ready))
+    await turn()
+    reasons.append(1)
+    ready.append(1)
+    room.wake_all()
+
+    assert await asyncio.gather(*tasks) == [GaveUp.REFUSED] * 2
+    assert await other is None
+    assert room.count == 0
+
+
+async def test_who_is_refused_is_released_when_nothing_comes():
+    clock, reasons = Clock(), []
+    room = WaitingRoom(clock)
+    task = wait(room, lambda: False, refused=lambda: bool(reasons))
+    other = wait(room, lambda: False)
+    await turn()
+    clock.now_s = WATCH_AFTER_S
+    room.release_late()
+    await turn()
+    assert not task.done()
+
+    reasons.append(1)
+    room.release_late()
+    assert await task is GaveUp.REFUSED
+    assert not other.done()
+    other.cancel()

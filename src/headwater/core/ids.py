@@ -73,6 +73,11 @@ def run_id(random_bytes: RandomBytes) -> str:
     return pick(_ALPHANUMERIC, 16, random_bytes)
 
 
+def viewer_session_id(random_bytes: RandomBytes) -> str:
+    """Names one viewer's session in media URLs: 22 alphanumerics, which nobody can guess."""
+    return pick(_ALPHANUMERIC, 22, random_bytes)
+
+
 def access_key_id(random_bytes: RandomBytes) -> str:
     """`AKHW` and 16 of A-Z, 2-7: the length and alphabet of AWS's, never one of AWS's."""
     return "AKHW" + pick(_BASE32, 16, random_bytes)

@@ -1,5 +1,6 @@
 """Live HLS to viewers: the sliding window, its playlists, blocking reload and HTTP answers.
 
-`window`, `playlist`, `blocking` and `rates` are pure; `waiting` knows asyncio; `stream`
-joins them per rendition; `http` turns requests into answers.
+`window`, `playlist`, `blocking`, `rates`, `sessions` and `quota` are pure; `waiting` knows
+asyncio; `stream` joins them per stream and rendition; `http` and `media` turn requests into
+answers, and ask `admission` who may have them.
 """

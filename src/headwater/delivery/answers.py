@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from headwater.core.http import Request, Response
+from headwater.delivery.admission import Denied
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 INIT_TYPE = "video/mp4"
@@ -30,12 +31,20 @@ REMEMBERED = 1000
 
 _ALLOW = ", ".join(METHODS)
 _EXPOSED = "accept-ranges, age, cache-control, content-length, content-range, date, etag"
-_CORS = (
-    ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", _EXPOSED),
-)
+_EXPOSE = ("access-control-expose-headers", _EXPOSED)
+_GZIPPED = (("content-encoding", "gzip"),)
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _QVALUE_ZERO = re.compile(r"q=0(\.0*)?")
+
+
+class Audience(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may see an answer, apart from who asked for it."""
+
+    allow_origin: str = "*"  # pages of this origin
+    is_one_viewer: bool = False  # no cache that others ask too may keep it
+
+
+EVERYONE = Audience()
 
 
 class DeliveryError(msgspec.Struct, frozen=True):
@@ -73,10 +82,19 @@ def error(
     return _response(status, body, "application/json", max_age_s, *headers)
 
 
+def denied(request: Request, reason: Denied, *, max_age_s: int | None = None) -> Response:
+    """The answer to a viewer who is not let in, or not any more."""
+    return error(request, reason.status, code=reason.code, text=reason.text, max_age_s=max_age_s)
+
+
 def preflight() -> Response:
-    """The answer to a CORS preflight."""
+    """The answer to a CORS preflight.
+
+    Any origin may ask: what it may see is decided with the answer to the request itself.
+    """
     headers = [
-        *_CORS,
+        ("access-control-allow-origin", "*"),
+        _EXPOSE,
         ("access-control-allow-methods", _ALLOW),
         ("access-control-allow-headers", "*"),
         ("access-control-max-age", str(PREFLIGHT_MAX_AGE_S)),
@@ -98,7 +116,12 @@ def method_not_allowed(request: Request) -> Response:
 
 
 def playlist(
-    body: bytes, *, gzipped: bool, max_age_s: int | None, shared_only: bool = False
+    body: bytes,
+    *,
+    gzipped: bool,
+    max_age_s: int | None,
+    audience: Audience = EVERYONE,
+    is_blocking: bool = False,
 ) -> Response:
     """A playlist, compressed or not.
 
@@ -106,62 +129,108 @@ def playlist(
         body: its bytes.
         gzipped: they are compressed.
         max_age_s: how long caches may repeat it; None: not at all.
-        shared_only: the viewer's own cache may not. video.js repeats its last blocking
+        audience: who may see it.
+        is_blocking: the viewer's own cache may not keep it. video.js repeats its last blocking
             request after each segment, and would get the old answer until that expires.
     """
-    encoding = [("content-encoding", "gzip")] if gzipped else []
-    headers = (("vary", "accept-encoding"), *encoding)
     return _response(
-        HTTPStatus.OK, body, PLAYLIST_TYPE, max_age_s, *headers, shared_only=shared_only
+        HTTPStatus.OK,
+        body,
+        PLAYLIST_TYPE,
+        max_age_s,
+        *(_GZIPPED if gzipped else ()),
+        audience=audience,
+        is_blocking=is_blocking,
     )
 
 
-def media(request: Request, body: bytes, *, content_type: str, etag: str) -> Response:
+def document(body: bytes, *, max_age_s: int | None) -> Response:
+    """Something for programs, as JSON."""
+    return _response(HTTPStatus.OK, body, "application/json", max_age_s)
+
+
+def media(
+    request: Request,
+    body: bytes,
+    *,
+    content_type: str,
+    etag: str,
+    audience: Audience = EVERYONE,
+) -> Response:
     """Immutable media: whole, the part asked for, or "you have it"."""
+    answer, start, end = media_without_body(
+        request, len(body), content_type=content_type, etag=etag, audience=audience
+    )
+    if start < end:
+        answer.body = body[start:end]
+    return answer
+
+
+def media_without_body(
+    request: Request,
+    size_bytes: int,
+    *,
+    content_type: str,
+    etag: str,
+    audience: Audience = EVERYONE,
+) -> tuple[Response, int, int]:
+    """The answer to a request for immutable media, and which of its bytes are to be the body.
+
+    Where there are none (a half-open range that is empty), the answer is complete as it is.
+    """
     headers = (("etag", etag), ("accept-ranges", "bytes"))
     if _matches(request.header("if-none-match"), etag):
-        return _response(HTTPStatus.NOT_MODIFIED, b"", None, MEDIA_MAX_AGE_S, *headers)
-    wanted = _byte_range(request, len(body), etag)
+        return _media_head(HTTPStatus.NOT_MODIFIED, None, 0, headers, audience), 0, 0
+    wanted = _byte_range(request, size_bytes, etag)
     if wanted is None:
-        return _response(HTTPStatus.OK, body, content_type, MEDIA_MAX_AGE_S, *headers)
+        whole = _media_head(HTTPStatus.OK, content_type, size_bytes, headers, audience)
+        return whole, 0, size_bytes
     start, end = wanted
     if start >= end:
-        return error(
+        refusal = error(
             request,
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
             code="range_not_satisfiable",
-            text=f"there are {len(body)} bytes",
+            text=f"there are {size_bytes} bytes",
             max_age_s=None,
-            headers=(("content-range", f"bytes */{len(body)}"),),
+            headers=(("content-range", f"bytes */{size_bytes}"),),
         )
-    content_range = ("content-range", f"bytes {start}-{end - 1}/{len(body)}")
-    return _response(
-        HTTPStatus.PARTIAL_CONTENT,
-        body[start:end],
-        content_type,
-        MEDIA_MAX_AGE_S,
-        *headers,
-        content_range,
+        return refusal, 0, 0
+    content_range = ("content-range", f"bytes {start}-{end - 1}/{size_bytes}")
+    part = _media_head(
+        HTTPStatus.PARTIAL_CONTENT, content_type, end - start, (*headers, content_range), audience
     )
+    return part, start, end
+
+
+def _media_head(
+    status: HTTPStatus,
+    content_type: str | None,
+    size_bytes: int,
+    headers: tuple[tuple[str, str], ...],
+    audience: Audience,
+) -> Response:
+    fields = _fields(
+        content_type, size_bytes, MEDIA_MAX_AGE_S, headers, audience, is_blocking=False
+    )
+    return Response(status=status.value, headers=[*fields])
 
 
 def growing_media(
-    chunks: AsyncGenerator[bytes, None] | None, *, content_type: str, etag: str
+    chunks: AsyncGenerator[bytes, None] | None,
+    *,
+    content_type: str,
+    etag: str,
+    audience: Audience = EVERYONE,
 ) -> Response:
     """Media that is still being made, as it comes; None: the head alone.
 
     It may be cached as if it were complete: its end is that of the media, never earlier.
     """
-    return Response(
-        status=HTTPStatus.OK.value,
-        headers=[
-            ("content-type", content_type),
-            ("cache-control", f"max-age={MEDIA_MAX_AGE_S}"),
-            ("etag", etag),
-            *_CORS,
-        ],
-        chunks=chunks,
+    fields = _fields(
+        content_type, None, MEDIA_MAX_AGE_S, (("etag", etag),), audience, is_blocking=False
     )
+    return Response(status=HTTPStatus.OK.value, headers=[*fields], chunks=chunks)
 
 
 def client_left() -> Response:
@@ -221,25 +290,41 @@ def _response(
     content_type: str | None,
     max_age_s: int | None,
     *headers: tuple[str, str],
-    shared_only: bool = False,
+    audience: Audience = EVERYONE,
+    is_blocking: bool = False,
 ) -> Response:
-    fields = _fields(content_type, len(body), max_age_s, headers, shared_only=shared_only)
+    fields = _fields(content_type, len(body), max_age_s, headers, audience, is_blocking=is_blocking)
     return Response(status=status.value, headers=[*fields], body=body)
 
 
 @lru_cache(REMEMBERED)
 def _fields(
     content_type: str | None,
-    size_bytes: int,
+    size_bytes: int | None,
     max_age_s: int | None,
     headers: tuple[tuple[str, str], ...],
+    audience: Audience,
     *,
-    shared_only: bool,
+    is_blocking: bool,
 ) -> tuple[tuple[str, str], ...]:
-    cache = "no-store" if max_age_s is None else f"max-age={max_age_s}"
-    if shared_only:
-        cache = f"max-age=0, s-maxage={max_age_s}"
-    if content_type is None:
-        return (("cache-control", cache), *headers, *_CORS)
-    entity = (("content-type", content_type), ("content-length", str(size_bytes)))
-    return (*entity, ("cache-control", cache), *headers, *_CORS)
+    fields = []
+    if content_type is not None:
+        fields.append(("content-type", content_type))
+        if size_bytes is not None:
+            fields.append(("content-length", str(size_bytes)))
+    fields.append(("cache-control", _cache_control(max_age_s, audience, is_blocking=is_blocking)))
+    vary = ["accept-encoding"] if content_type == PLAYLIST_TYPE else []
+    if audience.allow_origin != "*":
+        vary.append("origin")
+    if vary:
+        fields.append(("vary", ", ".join(vary)))
+    fields.extend(headers)
+    return (*fields, ("access-control-allow-origin", audience.allow_origin), _EXPOSE)
+
+
+def _cache_control(max_age_s: int | None, audience: Audience, *, is_blocking: bool) -> str:
+    if max_age_s is None or (is_blocking and audience.is_one_viewer):
+        return "no-store"
+    if is_blocking:
+        return f"max-age=0, s-maxage={max_age_s}"
+    return f"private, max-age={max_age_s}" if audience.is_one_viewer else f"max-age={max_age_s}"

@@ -40,7 +40,7 @@ class Session(Struct, frozen=True, kw_only=True):
     """What IVS tells its player about the stream as a whole."""
 
     broadcast_id: str  # of the stream
-    session_id: str  # of this run of it
+    session_id: str  # of the viewer
     server_time_ms: int  # Unix time of the answer: players set their clock by it
     stream_time_ms: int  # how long the stream has been running
     low_latency: bool
@@ -106,7 +106,11 @@ def _variant(variant: Variant) -> Iterator[str]:
 
 
 def media_playlist(
-    window: Window, *, skip: Skip | None = None, reports: Sequence[RenditionReport] = ()
+    window: Window,
+    *,
+    skip: Skip | None = None,
+    reports: Sequence[RenditionReport] = (),
+    folder: str = "",
 ) -> str:
     """The playlist of one rendition as it stands now.
 
@@ -115,11 +119,13 @@ def media_playlist(
         skip: a Playlist Delta Update is asked for. It is given only when the window
             advertises it and has something to skip; the full text is always right too.
         reports: the other renditions of the stream.
+        folder: where the media is, relative to the playlist; with a slash at its end.
 
     Source: rfc8216bis §4.4.3 to §4.4.5. Low-latency tags appear if and only if the
     window has a part target; PART-TARGET never changes, or Apple's players stop.
     """
     skipped = _skippable(window) if skip else 0
+    files = _Files(folder, extension(window.plan))
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{_version(window, skip if skipped else None)}"]
     lines.extend(_header(window))
     if skipped:
@@ -128,44 +134,43 @@ def media_playlist(
     before: SegmentRow | None = None
     for position, segment in enumerate(window.listed()):
         if position >= skipped:
-            lines.extend(_segment(window, segment, before))
+            lines.extend(_segment(window, segment, before, files))
         before = segment
     if window.open_segment is not None and window.part_target_ms is not None:
-        lines.extend(_open_segment(window, window.open_segment, before))
+        lines.extend(_open_segment(window.open_segment, before, files))
     msn, index = window.next_part()
     if window.ended:
         lines.append("#EXT-X-ENDLIST")
     elif window.is_hinted(msn, index):
-        uri = part_name(window.plan, msn, index)
-        lines.append(f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{uri}"')
+        lines.append(f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{files.part(msn, index)}"')
         lines.extend(
             f'#EXT-X-RENDITION-REPORT:URI="{report.uri}",'
             f"LAST-MSN={report.last_msn},LAST-PART={report.last_part}"
             for report in reports
         )
-    prefetched = (segment_name(window.plan, msn) for msn in window.prefetched())
-    lines.extend(f"#EXT-X-PREFETCH:{uri}" for uri in prefetched)
+    lines.extend(f"#EXT-X-PREFETCH:{files.segment(msn)}" for msn in window.prefetched())
     return _text(lines)
-
-
-def segment_name(plan: StreamPlan, msn: int) -> str:
-    """The file name of a segment, relative to its playlist."""
-    return f"{msn}.{extension(plan)}"
-
-
-def part_name(plan: StreamPlan, msn: int, index: int) -> str:
-    """The file name of a part, relative to its playlist."""
-    return f"{msn}.{index}.{extension(plan)}"
-
-
-def init_name(number: int) -> str:
-    """The file name of an init segment, relative to its playlist."""
-    return f"init-{number}.mp4"
 
 
 def extension(plan: StreamPlan) -> str:
     """What names of segments and parts end in."""
     return "ts" if plan.container == "TS" else "m4s"
+
+
+class _Files(Struct, frozen=True):
+    """What media files are called, relative to a playlist."""
+
+    folder: str
+    extension: str
+
+    def segment(self, msn: int) -> str:
+        return f"{self.folder}{msn}.{self.extension}"
+
+    def part(self, msn: int, index: int) -> str:
+        return f"{self.folder}{msn}.{index}.{self.extension}"
+
+    def init(self, number: int) -> str:
+        return f"{self.folder}init-{number}.mp4"
 
 
 def _version(window: Window, skip: Skip | None) -> int:
@@ -190,38 +195,40 @@ def _header(window: Window) -> Iterator[str]:
     yield f"#EXT-X-DISCONTINUITY-SEQUENCE:{window.discontinuity_sequence}"
 
 
-def _segment(window: Window, segment: SegmentRow, before: SegmentRow | None) -> Iterator[str]:
-    yield from _before_parts(segment, before)
+def _segment(
+    window: Window, segment: SegmentRow, before: SegmentRow | None, files: _Files
+) -> Iterator[str]:
+    yield from _before_parts(segment, before, files)
     if segment.parts_listed and window.part_target_ms is not None:
-        yield from _parts(window.plan, segment)
+        yield from _parts(segment, files)
     yield f"#EXTINF:{_seconds(segment.duration_ms or 0.0)},live"
     if segment.is_gap:
         yield "#EXT-X-GAP"
-    yield segment_name(window.plan, segment.msn)
+    yield files.segment(segment.msn)
 
 
-def _open_segment(window: Window, segment: SegmentRow, before: SegmentRow | None) -> Iterator[str]:
+def _open_segment(segment: SegmentRow, before: SegmentRow | None, files: _Files) -> Iterator[str]:
     if segment.parts:
-        yield from _before_parts(segment, before)
-        yield from _parts(window.plan, segment)
+        yield from _before_parts(segment, before, files)
+        yield from _parts(segment, files)
     elif segment.init is not None and (before is None or before.init is not segment.init):
         # The hinted part needs it: let players fetch it in the meantime.
-        yield f'#EXT-X-PRELOAD-HINT:TYPE=MAP,URI="{init_name(segment.init.number)}"'
+        yield f'#EXT-X-PRELOAD-HINT:TYPE=MAP,URI="{files.init(segment.init.number)}"'
 
 
-def _before_parts(segment: SegmentRow, before: SegmentRow | None) -> Iterator[str]:
+def _before_parts(segment: SegmentRow, before: SegmentRow | None, files: _Files) -> Iterator[str]:
     """The tags of a segment that hold for its parts too, so stand before them."""
     if segment.discontinuity:
         yield "#EXT-X-DISCONTINUITY"
     if segment.init is not None and (before is None or before.init is not segment.init):
-        yield f'#EXT-X-MAP:URI="{init_name(segment.init.number)}"'
+        yield f'#EXT-X-MAP:URI="{files.init(segment.init.number)}"'
     time = _EPOCH + timedelta(milliseconds=segment.program_date_time_ms)
     yield f"#EXT-X-PROGRAM-DATE-TIME:{time.strftime('%Y-%m-%dT%H:%M:%S')}.{_milliseconds(time)}Z"
 
 
-def _parts(plan: StreamPlan, segment: SegmentRow) -> Iterator[str]:
+def _parts(segment: SegmentRow, files: _Files) -> Iterator[str]:
     for index, part in enumerate(segment.parts):
-        uri = part_name(plan, segment.msn, index)
+        uri = files.part(segment.msn, index)
         kind = ",INDEPENDENT=YES" if part.independent else ",GAP=YES" if part.gap else ""
         yield f'#EXT-X-PART:DURATION={_seconds(part.duration_ms)},URI="{uri}"{kind}'
 

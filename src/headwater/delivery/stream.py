@@ -8,7 +8,8 @@ some by LADDER_WAIT_S; what the multivariant playlist names then is never change
 players read it once.
 
 Playlists are rendered when first asked for after a change, not when pushed to: all
-events of one `push` after another without an await in between become visible at once.
+events of one `push` after another without an await in between become visible at once. They
+are the same for all viewers; only multivariant playlists name the viewer's session.
 """
 
 import gzip
@@ -24,6 +25,9 @@ from headwater.core.segment import (
     StreamFinished,
     StreamPlan,
 )
+from headwater.delivery.address import ChannelAddress
+from headwater.delivery.admission import Grant
+from headwater.delivery.answers import EVERYONE, Audience
 from headwater.delivery.playlist import (
     RenditionReport,
     Session,
@@ -33,7 +37,7 @@ from headwater.delivery.playlist import (
     multivariant_playlist,
 )
 from headwater.delivery.rates import BitRate
-from headwater.delivery.viewers import ViewerCount
+from headwater.delivery.sessions import ViewerSessions
 from headwater.delivery.waiting import WaitingRoom
 from headwater.delivery.window import Window
 
@@ -63,6 +67,7 @@ class Rendition:
         *,
         window_ms: int,
         now_s: Callable[[], float],
+        folder: str,
     ) -> None:
         self.announced = announced
         self.name = announced.name
@@ -72,6 +77,18 @@ class Rendition:
         self.rates = BitRate(plan.target_duration_s, expected_bps=announced.target_bps)
         self.room = WaitingRoom(now_s)
         self._bodies: dict[tuple[Skip | None, bool], bytes] = {}
+        self._folder = folder
+
+    @property
+    def edge(self) -> int | None:
+        """The shorter edge of its pictures; None where it has none."""
+        width, height = self.plan.width, self.plan.height
+        return None if width is None or height is None else min(width, height)
+
+    def name_media_below(self, folder: str) -> None:
+        """From now on, playlists name media in another folder, seen from theirs."""
+        self._folder = folder
+        self._bodies.clear()
 
     def push(self, event: MediaEvent) -> None:
         """Take the next event; requests that wait for it are released."""
@@ -102,7 +119,10 @@ class Rendition:
             if gzipped:
                 body = compress(self.playlist(skip=skip, gzipped=False, reports=reports))
             else:
-                body = media_playlist(self.window, skip=skip, reports=reports()).encode()
+                text = media_playlist(
+                    self.window, skip=skip, reports=reports(), folder=self._folder
+                )
+                body = text.encode()
             self._bodies[skip, gzipped] = body
         return body
 
@@ -112,6 +132,7 @@ class LiveStream:
 
     def __init__(
         self,
+        channel: ChannelAddress,
         run_id: str,
         *,
         stream_id: str,
@@ -119,10 +140,12 @@ class LiveStream:
         window_ms: int,
         now_s: Callable[[], float],
     ) -> None:
+        self.channel = channel
         self.run_id = run_id
         self.stream_id = stream_id
         self.private = private
-        self.viewers = ViewerCount(now_s)
+        self.shares_media = not private  # its media is for whoever has the URL
+        self.sessions = ViewerSessions(now_s)
         self._window_ms = window_ms
         self._now_s = now_s
         self._announced: dict[str, Announced] = {}
@@ -190,32 +213,66 @@ class LiveStream:
         """The rendition of that name."""
         return self._renditions.get(name)
 
+    def let_in(self, grant: Grant) -> Audience:
+        """Who may see what a viewer with that grant is answered.
+
+        From the first viewer on of whom each request has to be checked, media is only found
+        below sessions, for all: other URLs would lead past the check.
+        """
+        if self.shares_media and (grant.origins or grant.countries):
+            self.shares_media = False
+            for rendition in self._renditions.values():
+                rendition.name_media_below("")
+        if self.shares_media and grant.allow_origin == "*":
+            return EVERYONE
+        return Audience(allow_origin=grant.allow_origin, is_one_viewer=not self.shares_media)
+
+    def is_open_to(self, grant: Grant, rendition: Rendition) -> bool:
+        """Whether a viewer may have a rendition: no larger a picture than allowed.
+
+        If all are larger, the smallest is for everyone: who is let in sees something.
+        """
+        if grant.max_edge is None or rendition.edge is None or rendition.edge <= grant.max_edge:
+            return True
+        edges = (each.edge for each in self._renditions.values() if each.edge is not None)
+        return rendition.edge == min(edges)
+
     def viewer_count(self) -> int:
-        """Viewers now, as far as they can be told apart."""
-        return self.viewers.count()
+        """Concurrent views."""
+        return self.sessions.count()
 
     def waiting_count(self) -> int:
         """Requests that wait on this stream now."""
         return sum(rendition.room.count for rendition in self._renditions.values())
 
-    def release_late(self) -> None:
-        """Let go of the requests, and of the renditions, that were waited for too long."""
+    def look(self) -> None:
+        """Notice what changes by time alone; to be called about once a second.
+
+        Requests and renditions that were waited for too long are let go of, and so are
+        requests of viewers who are refused by now, and sessions.
+        """
+        self.sessions.expire()
         if not self._is_settled:
             self._settle()
         for rendition in self._renditions.values():
             rendition.room.release_late()
 
-    def multivariant(self, now_ms: int, *, with_all: bool = False) -> bytes:
+    def multivariant(
+        self, now_ms: int, session_id: str, grant: Grant, *, with_all: bool = False
+    ) -> bytes:
         """The multivariant playlist at `now_ms` (Unix ms); only while `is_live`.
 
         Args:
             now_ms: of the answer.
+            session_id: of the viewer, in all URLs.
+            grant: what the viewer may see.
             with_all: also the renditions that are listed on request.
         """
+        folder = f"{MEDIA_PREFIX}{self.run_id}/{session_id}"
         variants = [
             Variant(
                 name=rendition.name,
-                uri=f"{MEDIA_PREFIX}{self.run_id}/{rendition.name}/{PLAYLIST_NAME}",
+                uri=f"{folder}/{rendition.name}/{PLAYLIST_NAME}",
                 plan=rendition.plan,
                 peak_bps=rendition.rates.peak_bps(),
                 average_bps=rendition.rates.average_bps(),
@@ -223,12 +280,13 @@ class LiveStream:
                 automatic=rendition.announced.automatic,
             )
             for rendition in self._renditions.values()
-            if with_all or not rendition.announced.on_request
+            if (with_all or not rendition.announced.on_request)
+            and self.is_open_to(grant, rendition)
         ]
         windows = (rendition.window for rendition in self._renditions.values())
         session = Session(
             broadcast_id=self.stream_id,
-            session_id=self.run_id,
+            session_id=session_id,
             server_time_ms=now_ms,
             stream_time_ms=round((self._now_s() - self._began_s) * 1000),
             low_latency=all(window.part_target_ms is not None for window in windows),
@@ -254,7 +312,13 @@ class LiveStream:
             self._began_s = self._now_s()
         if name in self._renditions or name not in self._announced:
             raise RuntimeError(f"rendition {name} has a plan already, or was not announced")
-        added = Rendition(self._announced[name], plan, window_ms=self._window_ms, now_s=self._now_s)
+        added = Rendition(
+            self._announced[name],
+            plan,
+            window_ms=self._window_ms,
+            now_s=self._now_s,
+            folder=f"../../{name}/" if self.shares_media else "",
+        )
         there = self._renditions | {name: added}
         self._renditions = {each: there[each] for each in self._announced if each in there}
 

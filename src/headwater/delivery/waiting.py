@@ -3,7 +3,7 @@
 Each waiting request holds one future of its own, so that a request leaves in constant
 time however many wait. Times come from the caller's clock; `release_late` is called
 about once a second, which spares a timer per request; from then on it is noticed when a
-client leaves.
+client leaves, and when it may not have what it waits for any more.
 """
 
 import asyncio
@@ -26,25 +26,36 @@ class GaveUp(Enum):
     CROWDED = "MAX_WAITING others wait already"
     LATE = "nothing came in time"
     LEFT = "the client is gone"
+    REFUSED = "it may not have it any more"
 
 
 class Place:
     """One request's place in a room, also where that is full: who takes one has asked.
 
-    with Place(room, disconnected) as place:
+    with Place(room, disconnected, refused) as place:
         await place.until(...)
     """
 
-    __slots__ = ("_disconnected", "_leaving", "_room", "_wake", "deadline_s", "since_s")
+    __slots__ = ("_disconnected", "_leaving", "_refused", "_room", "_wake", "deadline_s", "since_s")
 
     def __init__(
-        self, room: "WaitingRoom", disconnected: Callable[[], Awaitable[None]] | None
+        self,
+        room: "WaitingRoom",
+        disconnected: Callable[[], Awaitable[None]] | None,
+        refused: Callable[[], bool],
     ) -> None:
-        """Without a place yet; `disconnected` returns when the client has left."""
+        """Without a place yet.
+
+        Args:
+            room: that of what is waited for.
+            disconnected: returns when the client has left.
+            refused: whether the client may not have it any more; cheap.
+        """
         self.since_s = room.now_s()
         self.deadline_s = math.inf
         self._room = room
         self._disconnected = disconnected
+        self._refused = refused
         self._leaving: asyncio.Task[None] | None = None
         self._wake: asyncio.Future[None] | None = None  # while it waits
 
@@ -58,7 +69,7 @@ class Place:
             self._leaving.cancel()
 
     async def until(self, ready: Callable[[], bool], *, timeout_s: float) -> GaveUp | None:
-        """Return None once `ready()`, else LATE or LEFT; it is asked at each `wake_all`.
+        """Return None once `ready()`, else why not; it is asked at each `wake_all`.
 
         Args:
             ready: cheap, and without side effects; the caller has just seen that it is not.
@@ -77,6 +88,8 @@ class Place:
                 await self._wake
             finally:
                 self._room.waiting.pop(self, None)
+            if self._refused():
+                return GaveUp.REFUSED
             if ready():
                 return None
 
@@ -85,9 +98,11 @@ class Place:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
-    def watch_client(self) -> None:
-        """From now on, notice when the client leaves."""
-        if self._leaving is None and self._disconnected is not None:
+    def look(self) -> None:
+        """Notice that the client is refused now; from now on, notice when it leaves."""
+        if self._refused():
+            self.wake()
+        elif self._leaving is None and self._disconnected is not None:
             self._leaving = asyncio.ensure_future(_finish(self._disconnected))
             self._leaving.add_done_callback(self._client_left)
 
@@ -114,13 +129,14 @@ class WaitingRoom:
         *,
         timeout_s: float,
         disconnected: Callable[[], Awaitable[None]] | None,
+        refused: Callable[[], bool],
     ) -> GaveUp | None:
         """Take a place until `ready()`, if it is not yet and there is one."""
         if ready():
             return None
         if self.is_full():
             return GaveUp.CROWDED
-        with Place(self, disconnected) as place:
+        with Place(self, disconnected, refused) as place:
             return await place.until(ready, timeout_s=timeout_s)
 
     def wake_all(self) -> None:
@@ -130,13 +146,13 @@ class WaitingRoom:
             place.wake()
 
     def release_late(self) -> None:
-        """Wake the requests that have waited too long; watch the clients of the others."""
+        """Wake the requests that have waited too long; look after the clients of the others."""
         now_s = self.now_s()
         for place in self.waiting:
             if now_s >= place.deadline_s:
                 place.wake()
             elif now_s - place.since_s >= WATCH_AFTER_S:
-                place.watch_client()
+                place.look()
 
 
 async def _finish(disconnected: Callable[[], Awaitable[None]]) -> None:
