@@ -191,6 +191,14 @@ def test_arns_are_those_of_iam():
 
 OLDER = """
 DROP TABLE stream_sessions;
+DROP TABLE IF EXISTS events;
+DROP TABLE IF EXISTS event_deliveries;
+DROP TABLE IF EXISTS event_lanes;
+DROP TABLE IF EXISTS event_rules;
+DROP TABLE IF EXISTS used_tokens;
+DROP INDEX IF EXISTS ix_viewer_session_revocations_revoked_at_ms;
+DROP TABLE IF EXISTS recordings;
+DROP TABLE IF EXISTS recording_buckets;
 DROP INDEX ix_access_keys_owner;
 DROP INDEX ix_access_keys_expires_at_ms;
 ALTER TABLE access_keys DROP COLUMN user_id;

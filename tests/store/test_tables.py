@@ -6,7 +6,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from headwater.core.arn import ResourceType
 from headwater.core.secret import Secret
-from headwater.store import identities, sessions, tables
+from headwater.store import events, identities, sessions, tables
+from headwater.store.events import EventRecord, Lane, RuleRecord
 from headwater.store.identities import AccessKeyRecord, PolicyRecord, UserRecord
 from headwater.store.records import (
     AdBreakRecord,
@@ -26,6 +27,9 @@ HOMES = [
     (identities.users, UserRecord, set()),
     (identities.policies, PolicyRecord, set()),
     (identities.access_keys, AccessKeyRecord, set()),
+    (events.events, EventRecord, set()),
+    (events.event_rules, RuleRecord, set()),
+    (events.event_lanes, Lane, set()),
 ]
 IDS = [table.name for table, *_ in HOMES]
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from headwater.store.engine import Database, refusal
 from headwater.store.tables import metadata, schema_compat
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 7
 """The number of the last file in `migrations/versions`."""
 OLDEST_COMPATIBLE = 3
 """What the migrations leave in `schema_compat`."""

@@ -103,6 +103,11 @@ class Sessions:
         found = await self._all(_of_channel(scope, channel_id).where(_C.id == stream_id))
         return found[0] if found else None
 
+    async def find(self, stream_id: str) -> StreamSessionRecord | None:
+        """The session of that stream, of any scope."""
+        found = await self._all(select(stream_sessions).where(_C.id == stream_id))
+        return found[0] if found else None
+
     async def page(
         self, scope: Scope, channel_id: str, *, limit: int, before: Position | None
     ) -> list[StreamSessionRecord]:

@@ -33,7 +33,9 @@ from sqlalchemy import (
 from headwater.core.arn import parse_arn
 from headwater.core.secret import Secret
 from headwater.store.connection import Connection, Prepared
+from headwater.store.events import Events
 from headwater.store.identities import Identities
+from headwater.store.recordings import Recordings
 from headwater.store.records import (
     AdBreakRecord,
     ChannelRecord,
@@ -52,6 +54,7 @@ from headwater.store.tables import (
     stream_keys,
     viewer_session_revocations,
 )
+from headwater.store.viewing import Viewing
 
 RecordT = TypeVar("RecordT", bound=ResourceRecord)
 
@@ -67,8 +70,33 @@ class UnitOfWork:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.identities = Identities(connection)
-        self.sessions = Sessions(connection)
+
+    # What has queries of its own.
+
+    @property
+    def identities(self) -> Identities:
+        """Users, policies and access keys."""
+        return Identities(self._connection)
+
+    @property
+    def sessions(self) -> Sessions:
+        """Stream sessions."""
+        return Sessions(self._connection)
+
+    @property
+    def recordings(self) -> Recordings:
+        """Recording sessions."""
+        return Recordings(self._connection)
+
+    @property
+    def events(self) -> Events:
+        """Events that are to be delivered, and the rules they are delivered by."""
+        return Events(self._connection)
+
+    @property
+    def viewing(self) -> Viewing:
+        """What is kept of viewers: used tokens, revocations."""
+        return Viewing(self._connection)
 
     # Resources of every kind.
 
