@@ -21,7 +21,10 @@ from headwater.api.app import Api, ApiSettings
 from headwater.api.quotas import Quotas
 from headwater.core.http import Request
 from headwater.core.secret import Secret
-from headwater.node.destinations import Destinations
+from headwater.node.charts import Charts
+from headwater.node.destinations import Destinations, buckets_of
+from headwater.node.sections import RecordingSettings
+from headwater.node.series import SeriesLog
 from headwater.store import Store
 from headwater.store.identities import AccessKeyRecord
 
@@ -52,6 +55,7 @@ class Live:
         self.connected = set()  # channel ARNs that somebody publishes to
         self.stopped = []
         self.metadata = []
+        self.ad_breaks = []
 
     def live_stream(self, channel_arn):
         return next((one for one in self.streams if one.channel_arn == channel_arn), None)
@@ -68,6 +72,9 @@ class Live:
             return False
         self.metadata.append((channel_arn, text))
         return True
+
+    def tell_ad_break(self, ad_break):
+        self.ad_breaks.append(ad_break)
 
     def stop_stream(self, channel_arn):
         if channel_arn not in self.connected:
@@ -93,12 +100,14 @@ class Service:
         self.runner = runner
         self.store = store
         self.live = Live()
-        self.destinations = Destinations(folder, store)
+        self.destinations = Destinations(buckets_of(RecordingSettings(), folder), store)
+        self.series = SeriesLog()
         clock = itertools.count(time.time_ns() // 1_000_000)
         self.api = Api(
             store=store,
             control=self.live,
             destinations=self.destinations,
+            metrics=Charts(self.series),
             settings=SETTINGS,
             random_bytes=random.Random(1).randbytes,  # noqa: S311 - ids of a test
             now_ms=clock.__next__,

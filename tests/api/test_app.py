@@ -16,6 +16,7 @@ from headwater.api.headers import MODELED
 from headwater.api.operations import OPERATIONS
 from headwater.api.quotas import Quotas
 from headwater.core.http import Request
+from headwater.node.charts import Charts
 
 MODEL = botocore.session.Session().get_service_model("ivs")
 UUID4 = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
@@ -194,6 +195,7 @@ def test_a_bug_is_a_500_without_details_and_one_log_line_with_them(service, ivs)
         store=BrokenStore(),
         control=service.live,
         destinations=service.destinations,
+        metrics=Charts(service.series),
         settings=service.api._settings,
         random_bytes=bytes,
         now_ms=service.api._now_ms,
@@ -239,6 +241,7 @@ def test_a_time_in_the_past_is_refused_with_both_times(service, ivs):
         store=service.store,
         control=service.live,
         destinations=service.destinations,
+        metrics=Charts(service.series),
         settings=service.api._settings,
         random_bytes=bytes,
         now_ms=lambda: int(datetime.now(UTC).timestamp() * 1000) + 600_000,

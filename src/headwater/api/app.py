@@ -24,6 +24,8 @@ from headwater.api.authorization import (
     facts_of_arguments,
     facts_of_request,
 )
+from headwater.api.cloudwatch import CloudWatch
+from headwater.api.cloudwatch_data import Metrics
 from headwater.api.endpoints import endpoints
 from headwater.api.errors import (
     ApiError,
@@ -33,6 +35,7 @@ from headwater.api.errors import (
     SignatureRefusedError,
     UnknownOperationError,
 )
+from headwater.api.event_feed import EventFeed
 from headwater.api.headers import MODELED, PREFLIGHT
 from headwater.api.operation import Call, Control, Destinations, Operation, Store
 from headwater.api.operations import OPERATIONS
@@ -86,6 +89,7 @@ class Api:
         store: Store,
         control: Control,
         destinations: Destinations,
+        metrics: Metrics,
         settings: ApiSettings,
         random_bytes: RandomBytes,
         now_ms: Callable[[], int],
@@ -106,6 +110,13 @@ class Api:
             random_bytes=random_bytes,
             now_ms=now_ms,
         )
+        self._cloudwatch = CloudWatch(
+            metrics=metrics,
+            authenticator=self._authenticator,
+            tokens=self._tokens,
+            now_ms=now_ms,
+        )
+        self._feed = EventFeed(store)
         self._routes = RouteTable(OPERATIONS)
         self._endpoints = lru_cache(MAX_SCOPES)(partial(endpoints, settings))
 
@@ -151,8 +162,14 @@ class Api:
         if len(exchange.request.body) > self._settings.max_body_bytes:
             raise RequestTooLargeError(limit_bytes=self._settings.max_body_bytes)
 
+    async def answer_cloudwatch(self, exchange: Exchange) -> None:
+        """CloudWatch lives at the same address; it signs, answers and refuses in its own ways."""
+        exchange.response = await self._cloudwatch.respond(
+            exchange.request, exchange.line, str(exchange.line["request_id"])
+        )
+
     async def answer_sts(self, exchange: Exchange) -> None:
-        """STS lives at the same address; it signs, answers and refuses in its own way."""
+        """STS lives there, too, with the query protocol for everything else."""
         exchange.response = await self._sts.respond(
             exchange.request, exchange.line, str(exchange.line["request_id"])
         )
@@ -170,6 +187,13 @@ class Api:
             raise SignatureRefusedError(refusal) from None
         exchange.caller = caller
         exchange.line |= {"access_key_id": caller.key_id, "region": caller.scope.region}
+
+    async def answer_feed(self, exchange: Exchange) -> None:
+        """The feed of events is no operation of IVS, and open to whoever signs."""
+        request, caller = exchange.request, exchange.caller
+        if caller is not None and self._feed.is_for(request):
+            exchange.line["operation"] = "event feed"
+            exchange.response = await self._feed.respond(request, caller, self._now_ms())
 
     async def refuse_unknown(self, exchange: Exchange) -> None:
         """Only whoever signed well learns which operations there are."""
@@ -244,9 +268,11 @@ class Api:
 CHAIN = (
     Api.answer_preflight,
     Api.limit_body,
+    Api.answer_cloudwatch,
     Api.answer_sts,
     Api.find_operation,
     Api.verify_signature,
+    Api.answer_feed,
     Api.refuse_unknown,
     Api.decode_shape,
     Api.run_handler,

@@ -32,6 +32,7 @@ from headwater.core.http import Request
 from headwater.core.ids import RandomBytes
 from headwater.shapes.scalars import StreamHealth
 from headwater.shapes.wire import Shape
+from headwater.store.events import Events
 from headwater.store.identities import Identities
 from headwater.store.records import (
     AdBreakRecord,
@@ -64,16 +65,19 @@ class Control(Protocol):
         """The channel's live stream."""
 
     def is_publishing(self, channel_arn: str) -> bool:
-        """Whether an encoder is connected to the channel, playable already or not."""
+        """Whether the channel has a stream: playable already or not, its encoder there or not."""
 
     def live_streams(self, account: str, region: str) -> list[LiveStream]:
         """All live streams of a scope, oldest first."""
 
     def stop_stream(self, channel_arn: str) -> bool:
-        """Disconnect whoever publishes, playable already or not; False: nobody does."""
+        """End the channel's stream, playable already or not; False: it has none."""
 
     def put_metadata(self, channel_arn: str, text: str) -> bool:
         """Give viewers that text with the newest picture; False: the channel is not live."""
+
+    def tell_ad_break(self, ad_break: AdBreakRecord) -> None:
+        """Tell that a stream was given an ad break, if it still runs."""
 
 
 class Destinations(Protocol):
@@ -145,6 +149,10 @@ class Work(Protocol):
     @property
     def sessions(self) -> Sessions:
         """Stream sessions."""
+
+    @property
+    def events(self) -> Events:
+        """Events."""
 
 
 class Store(Protocol):

@@ -81,6 +81,7 @@ class Quotas(Struct, frozen=True, kw_only=True):
     failover_slate_configurations: int = GENEROUS
     concurrent_streams: int = GENEROUS
     concurrent_views: int = GENEROUS
+    takeovers_per_stream: int = 100  # in a stream's life, by encoders of a higher priority
     ingest_bitrate_bps: int = MOST_BPS  # of an encoder
     basic_ingest_bitrate_bps: int = MOST_BPS  # the same for the channel type BASIC
     basic_ingest_bitrate_480p_bps: int = MOST_BPS  # the same up to 480p

@@ -42,7 +42,7 @@ MAX_PARAMETERS = 20  # a real request has three
 _DURATION = re.compile(r"[0-9]{1,6}")
 Tree = Mapping[str, "str | Tree"]
 """XML elements by name: text, or elements."""
-_CODES: Mapping[str, tuple[str, HTTPStatus]] = MappingProxyType(
+QUERY_CODES: Mapping[str, tuple[str, HTTPStatus]] = MappingProxyType(
     {
         "MissingAuthenticationTokenException": ("MissingAuthenticationToken", HTTPStatus.FORBIDDEN),
         "IncompleteSignatureException": ("IncompleteSignature", HTTPStatus.BAD_REQUEST),
@@ -117,7 +117,7 @@ class Sts:
         try:
             caller = await self._authenticator.caller(request, service=SERVICE)
         except SignatureError as refusal:
-            code, status = _CODES[refusal.code]
+            code, status = QUERY_CODES[refusal.code]
             raise StsError(code, status, str(refusal)) from None
         line |= {"access_key_id": caller.key_id, "region": caller.scope.region}
         name = parameters["Action"]
@@ -157,7 +157,7 @@ class Sts:
             await work.identities.delete_expired_keys(now_ms - KEEP_EXPIRED_MS)
             # The user may have been deleted a moment ago.
             if user_id != ROOT and await work.identities.user(user_id) is None:
-                code, status = _CODES["UnrecognizedClientException"]
+                code, status = QUERY_CODES["UnrecognizedClientException"]
                 raise StsError(code, status, str(UnrecognizedClientError()))
             held = await work.identities.count_temporary_keys(principal.account, user_id)
             if held >= MAX_TEMPORARY_KEYS:

@@ -151,7 +151,7 @@ def test_a_break_is_ten_seconds_ahead_and_has_an_id(ivs, channel):
     assert 8 < (answer["targetStartAt"] - datetime.now(UTC)).total_seconds() <= 10
 
 
-def test_a_break_may_have_an_id_and_a_time_and_is_answered_the_same_again(ivs, channel):
+def test_a_break_may_have_an_id_and_a_time_and_is_answered_the_same_again(ivs, service, channel):
     wish = {"channelArn": channel["arn"], "durationSeconds": 30, "adBreakId": "abcABC123456"}
     start = in_s(60).replace(microsecond=0)
 
@@ -160,6 +160,7 @@ def test_a_break_may_have_an_id_and_a_time_and_is_answered_the_same_again(ivs, c
     assert (first["adBreakId"], first["targetStartAt"]) == ("abcABC123456", start)
     again = ivs.insert_ad_break(**wish)
     assert (again["adBreakId"], again["targetStartAt"]) == ("abcABC123456", start)
+    assert [one.id for one in service.live.ad_breaks] == ["abcABC123456"]  # told once
 
 
 @pytest.mark.parametrize("wish", [{}, {"adBreakId": "abcABC123456", "durationSeconds": 31}])

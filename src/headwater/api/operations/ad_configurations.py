@@ -135,6 +135,7 @@ async def insert_ad_break(call: Call, req: InsertAdBreakRequest) -> InsertAdBrea
     before = await call.store.ad_break(channel.id)
     if before is None or before.stream_id != live.stream_id or _end_ms(before) <= call.now_ms:
         await call.store.put_ad_break(ad_break)
+        call.control.tell_ad_break(ad_break)
     elif (before.id, before.duration_seconds) == (ad_break.id, ad_break.duration_seconds):
         ad_break = before
     else:

@@ -6,7 +6,6 @@ origin's host may be "*"; codes are in capital letters, as ISO 3166-1 has them; 
 names a thing twice is refused.
 """
 
-import re
 from collections.abc import Sequence
 
 from msgspec.structs import asdict, replace
@@ -15,6 +14,7 @@ from headwater.api.errors import ValidationError
 from headwater.api.operation import Call, operation
 from headwater.api.resources import any_of, member
 from headwater.api.validation import check_tags, check_unique
+from headwater.auth import origins
 from headwater.core import ids
 from headwater.core.countries import COUNTRIES
 from headwater.shapes.playback_restriction_policies import (
@@ -35,11 +35,6 @@ from headwater.store.records import PlaybackRestrictionPolicyRecord
 
 MAX_COUNTRIES = 200
 MAX_ORIGINS = 5
-MAX_PORT = 65_535
-
-_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = rf"(?:(?:\*\.)?{_LABEL}(?:\.{_LABEL})*|\[[0-9A-Fa-f:.]+\])"
-_ORIGIN = re.compile(rf"null|[a-z][a-z0-9+.-]*://{_HOST}(?::(?P<port>[0-9]{{1,5}}))?")
 
 
 @operation("CreatePlaybackRestrictionPolicy", on=any_of("playback-restriction-policy"), writes=True)
@@ -119,7 +114,7 @@ def _check(
     req: CreatePlaybackRestrictionPolicyRequest | UpdatePlaybackRestrictionPolicyRequest,
 ) -> None:
     """Refuse countries and origins that nobody can come from, and too many of them."""
-    countries, origins = req.allowed_countries or [], req.allowed_origins or []
+    countries, allowed_origins = req.allowed_countries or [], req.allowed_origins or []
     name = f"{operation_name}.allowedCountries"
     _check_list(name, countries, MAX_COUNTRIES)
     for index, country in enumerate(countries):
@@ -128,21 +123,13 @@ def _check(
                 f"{name}[{index}] must be an ISO 3166-1 alpha-2 code in capital letters"
             )
     name = f"{operation_name}.allowedOrigins"
-    _check_list(name, origins, MAX_ORIGINS)
-    for index, origin in enumerate(origins):
-        if not _is_origin(origin):
-            raise ValidationError(
-                f"{name}[{index}] must be an origin such as https://example.com, "
-                "https://example.com:8443 or https://*.example.com"
-            )
+    _check_list(name, allowed_origins, MAX_ORIGINS)
+    for index, origin in enumerate(allowed_origins):
+        if not origins.is_pattern(origin):
+            raise ValidationError(f"{name}[{index}] must be an origin such as {origins.EXAMPLES}")
 
 
 def _check_list(name: str, values: Sequence[str], limit: int) -> None:
     if len(values) > limit:
         raise ValidationError(f"{name} must be a list of at most {limit} items")
     check_unique(name, values)
-
-
-def _is_origin(text: str) -> bool:
-    match = _ORIGIN.fullmatch(text)
-    return match is not None and int(match["port"] or 0) <= MAX_PORT
