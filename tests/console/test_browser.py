@@ -165,3 +165,70 @@ def test_a_player_catches_up_until_it_is_at_its_distance(page, behind, ahead, ra
 
     assert got == chosen
     assert after_the_end == 9, "a player that is gone changes nothing any more"
+
+
+SCRUB = """
+async () => {
+  const { clock, createScrubber } = await import("/static/scrubber.js");
+  const box = document.createElement("div");
+  box.className = "scrubber";
+  box.style.cssText = "position: fixed; left: 0; top: 100px; width: 300px; margin: 0";
+  document.body.append(box);
+  const sought = [];
+  const scrubber = createScrubber(box, {
+    label: clock,
+    picture: (seconds) => (seconds < 300 ? null : "/static/icon.svg"),
+    seek: (seconds) => sought.push(Math.round(seconds)),
+  });
+  scrubber.show(60, 600, 120);
+  window.scrubber = { box, sought, scrubber };
+}
+"""
+
+
+def test_the_seek_bar_seeks_by_pointer_and_keys_and_shows_previews(page):
+    page.route(f"{ORIGIN}{PLAYLIST}", lambda route: route.fulfill(status=404, body="[]"))
+    page.goto(f"{ORIGIN}/watch/abc")
+    page.evaluate(SCRUB)
+    bar = page.locator(".scrubber").last
+
+    assert bar.get_attribute("aria-valuenow") == "60"
+    assert bar.get_attribute("aria-valuetext") == "1:00"
+    page.mouse.move(75, 110)
+    assert bar.locator(".preview").inner_text() == "2:30"
+    assert not bar.locator(".preview img").is_visible()
+    page.mouse.move(225, 110)
+    assert bar.locator(".preview").inner_text() == "7:30"
+    assert bar.locator(".preview img").is_visible()
+    page.mouse.down()
+    page.mouse.move(900, 110)
+    assert bar.get_attribute("aria-valuetext") == "10:00", "beyond its end is its end"
+    page.mouse.move(150, 110)
+    page.mouse.up()
+    bar.focus()
+    for key in ("ArrowRight", "ArrowLeft", "PageUp", "Home", "ArrowLeft", "End", "x"):
+        page.keyboard.press(key)
+
+    assert page.evaluate("window.scrubber.sought") == [300, 305, 300, 360, 0, 0, 600]
+    page.mouse.move(150, 400)
+    assert not bar.locator(".preview").is_visible()
+
+
+CLOCKS = [
+    [0, "0:00"],
+    [9.9, "0:09"],
+    [61, "1:01"],
+    [3599, "59:59"],
+    [3600, "1:00:00"],
+    [172_805, "48:00:05"],
+]
+
+
+def test_times_are_shown_as_on_a_clock(page):
+    page.goto(f"{ORIGIN}/static/icon.svg")
+    shown = page.evaluate(
+        "async (rows) => { const { clock } = await import('/static/scrubber.js');"
+        " return rows.map(([seconds]) => clock(seconds)); }",
+        CLOCKS,
+    )
+    assert shown == [text for _, text in CLOCKS]

@@ -113,7 +113,7 @@ def test_every_answer_has_the_security_headers(path, query, playback):
 
 def test_the_page_names_its_files_with_a_version_that_may_be_cached_for_ever():
     text = ask("/watch/a").body.decode()
-    addresses = re.findall(r'(?:href|src)="([^"]+)"', text)
+    addresses = re.findall(r'(?:href|src)="(/static/[^"]+)"', text)
 
     assert len(addresses) >= 4
     for address in addresses:
@@ -207,3 +207,26 @@ def test_hls_js_is_the_full_build_that_its_note_names_with_its_licence():
     assert "Apache License, Version 2.0" in licence
     assert "Brightcove" in licence
     assert ask("/static/vendor/hls.js/LICENSE").body == licence.encode()
+
+
+def test_the_page_of_recordings_knows_where_they_are():
+    request = Request(method="GET", path="/watch/aB3dE5/recordings", query="", headers=[])
+    answer = PAGES.respond(request, PLAYLIST, "/recordings/1/aB3dE5/")
+    text = answer.body.decode()
+
+    assert answer.status == 200
+    assert 'data-recordings="/recordings/1/aB3dE5/"' in text
+    assert 'href="/watch/aB3dE5"' in text
+    assert "Recordings of aB3dE5" in text
+    assert "content-security-policy" in dict(answer.headers)
+
+
+def test_the_page_of_recordings_of_no_channel_is_missing():
+    answer = ask("/watch/nope/recordings", playback=None)
+    assert answer.status == 404
+    assert b"no such channel" in answer.body.lower()
+
+
+@pytest.mark.parametrize("path", ["/watch/a", "/watch/a/recordings/"])
+def test_a_page_whose_recordings_are_not_shown_has_no_place_of_them(path):
+    assert b'data-recordings=""' in ask(path).body

@@ -1,8 +1,9 @@
 """Answers for the watch page and its files. No I/O after the start.
 
-    GET /watch/<channel id>   the page, or "no such channel"
-    GET /static/<file>        styles, scripts, the icon
-    GET /favicon.ico          the icon
+    GET /watch/<channel id>              the page, or "no such channel"
+    GET /watch/<channel id>/recordings   the channel's recordings
+    GET /static/<file>                   styles, scripts, the icon
+    GET /favicon.ico                     the icon
 
 Everything is read, hashed and compressed once. The page names its files with their hash
 (`?v=...`), so these may be cached for ever; without the right hash they are revalidated
@@ -22,7 +23,7 @@ from msgspec import Struct
 
 from headwater.core.http import Request, Response
 
-_WATCH_PATH = re.compile(r"/watch/([^/]{1,128})/?")  # longer names no channel
+_WATCH_PATH = re.compile(r"/watch/([^/]{1,128})(/recordings)?/?")  # longer names no channel
 _TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
@@ -64,25 +65,32 @@ class Pages:
         addresses = {
             "icon_svg": self._address(_ICON),
             "watch_css": self._address("watch.css"),
+            "recordings_css": self._address("recordings.css"),
             "watch_js": self._address("watch.js"),
+            "recordings_js": self._address("recordings.js"),
             "hls_js": self._address(_HLS_JS),
         }
         self._watch = _page(static / "watch.html", addresses)
+        self._recordings = _page(static / "recordings.html", addresses)
         self._missing = _page(static / "missing.html", addresses)
 
     @staticmethod
     def watch_channel_id(path: str) -> str | None:
-        """The channel id in `/watch/<channel id>`, or None for any other path."""
+        """The channel id in the path of a page of a channel, or None for any other path."""
         match = _WATCH_PATH.fullmatch(path)
         return match.group(1) if match else None
 
-    def respond(self, request: Request, playback_path: str | None) -> Response | None:
+    def respond(
+        self, request: Request, playback_path: str | None, recordings_path: str = ""
+    ) -> Response | None:
         """The answer to a console request, or None when the path is not the console's.
 
         Args:
             request: any request.
-            playback_path: for a watch page, the path of the channel's multivariant
-                playlist; None when there is no such channel.
+            playback_path: for a channel's page, the path of its multivariant playlist; None
+                when there is no such channel.
+            recordings_path: for a channel's page, below which its recordings are; "" when
+                they are not shown.
         """
         channel_id = self.watch_channel_id(request.path)
         asset = self._assets.get(_asset_name(request.path))
@@ -91,17 +99,21 @@ class Pages:
         if request.method not in ("GET", "HEAD"):
             return Response(status=405, headers=[("allow", "GET, HEAD"), *_SECURITY])
         if channel_id is not None:
-            return self._respond_page(request, channel_id, playback_path)
+            return self._respond_page(request, channel_id, playback_path, recordings_path)
         assert asset is not None  # noqa: S101 for mypy: one of the two is there
         cache = _FOR_EVER if request.query == f"v={asset.tag}" else _REVALIDATE
         return _respond(request, asset, cache)
 
     def _respond_page(
-        self, request: Request, channel_id: str, playback_path: str | None
+        self, request: Request, channel_id: str, playback_path: str | None, recordings_path: str
     ) -> Response:
-        template = self._missing if playback_path is None else self._watch
+        is_live_page = not request.path.rstrip("/").endswith("/recordings")
+        found = self._watch if is_live_page else self._recordings
+        template = self._missing if playback_path is None else found
         text = template.substitute(
-            channel_id=html.escape(channel_id), playback_path=html.escape(playback_path or "")
+            channel_id=html.escape(channel_id),
+            playback_path=html.escape(playback_path or ""),
+            recordings_path=html.escape(recordings_path),
         )
         response = _respond(request, _asset(_HTML, text.encode()), _REVALIDATE)
         if playback_path is None:

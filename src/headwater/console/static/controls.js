@@ -1,4 +1,4 @@
-// Buttons, keys and the quality menu of the watch page.
+// Buttons, keys and the quality menu of the watch page and of the recordings page.
 
 import { renditionName } from "./figures.js";
 
@@ -6,12 +6,13 @@ const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
 
 /**
- * @param {{video: HTMLVideoElement, player: () => object | null,
- *   jumpToLive: () => void}} page
+ * @param {{video: HTMLVideoElement, player: () => object | null, resume: () => void,
+ *   jumpToLive?: () => void}} page resume: play what is paused; jumpToLive: where there is a
+ *   live stream
  */
-export function connectControls({ video, player, jumpToLive }) {
+export function connectControls({ video, player, resume, jumpToLive }) {
   const actions = {
-    k: () => (video.paused ? jumpToLive() : video.pause()), // live: nobody wants the old part
+    k: () => (video.paused ? resume() : video.pause()),
     m: () => setMuted(!video.muted),
     f: toggleFullscreen,
     l: jumpToLive,
@@ -53,7 +54,7 @@ export function connectControls({ video, player, jumpToLive }) {
     setMuted(false);
     byId("mute").focus(); // the button that had the focus is gone now
   });
-  byId("live").addEventListener("click", jumpToLive);
+  if (jumpToLive) byId("live").addEventListener("click", jumpToLive);
   byId("fullscreen").addEventListener("click", toggleFullscreen);
   byId("volume").addEventListener("input", (event) => {
     video.volume = Number(event.target.value);
@@ -61,7 +62,8 @@ export function connectControls({ video, player, jumpToLive }) {
   });
   document.addEventListener("keydown", (event) => {
     const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
-    if (plain && !event.target.closest("select, input")) actions[event.key.toLowerCase()]?.();
+    const action = actions[event.key.toLowerCase()];
+    if (plain && !event.target.closest("select, input")) action?.();
   });
   video.addEventListener("click", actions.k);
   video.addEventListener("volumechange", showSound);

@@ -1,4 +1,5 @@
-// The watch page: plays one channel with low latency and comes back by itself.
+// The watch page: plays one channel with low latency and comes back by itself. Where the stream
+// is being recorded, it can be played from its beginning too (<html data-mode="recorded">).
 //
 //   loading -> playing <-> stalled        paused: the viewer's own wish
 //      ^  \       |
@@ -8,6 +9,7 @@
 // The state is in <html data-state>, the figures in window.headwater.stats().
 
 import { connectControls } from "./controls.js";
+import { createDvr } from "./dvr.js";
 import { createFigures } from "./figures.js";
 import { keepNear } from "./near.js";
 
@@ -31,7 +33,8 @@ const WORDS = {
 };
 
 const root = document.documentElement;
-const video = document.getElementById("video");
+const byId = (id) => document.getElementById(id);
+const video = byId("video");
 const Hls = window.Hls;
 const source = new URL(document.body.dataset.playback, location.href);
 const token = new URLSearchParams(location.search).get("token");
@@ -45,6 +48,8 @@ let mediaErrors = 0;
 let stallStart = 0;
 let jumped = false; // once per stall
 let retryTimer = 0;
+let recorded = false; // it is the recording that plays
+let edgeAheadMs = 0; // of the newest live media, before the clock here
 
 function setState(state, headline, detail) {
   const [defaultHeadline, defaultDetail, badge] = WORDS[state] ?? ["", "", "Problem"];
@@ -53,13 +58,15 @@ function setState(state, headline, detail) {
   root.dataset.state = state;
   root.dataset.headline = words[0];
   ["headline", "detail", "badge"].forEach((id, index) => {
-    document.getElementById(id).textContent = words[index];
+    byId(id).textContent = words[index];
   });
 }
 
 // Attempts.
 
 function tearDown() {
+  recorded = false;
+  root.dataset.mode = "live";
   endStall();
   clearTimeout(retryTimer);
   hls?.destroy();
@@ -130,6 +137,31 @@ function attemptWithHls() {
   player.loadSource(source.href);
 }
 
+// The stream's recording, from that many seconds after its beginning.
+function playRecording(url, seconds) {
+  if (!Hls?.isSupported()) return;
+  if (recorded) {
+    video.currentTime = seconds;
+    if (video.paused) play();
+    return;
+  }
+  tearDown();
+  recorded = true;
+  root.dataset.mode = "recorded";
+  setState("loading");
+  const player = new Hls({ startPosition: seconds, enableWorker: true });
+  hls = player;
+  player.on(Hls.Events.LEVEL_LOADED, (_name, { details }) => {
+    if (details.fragments[0]?.programDateTime) dvr.began(details.fragments[0].programDateTime);
+    if (!details.live) ended = true; // it is complete: after it comes whatever is live
+  });
+  player.on(Hls.Events.MANIFEST_PARSED, play);
+  player.on(Hls.Events.ERROR, (_name, error) => onHlsError(error));
+  figures.use(player);
+  player.attachMedia(video);
+  player.loadSource(new URL(url, location.href).href);
+}
+
 function onHlsError(error) {
   if (!error.fatal) return;
   if (error.type === Hls.ErrorTypes.MEDIA_ERROR && mediaErrors < MEDIA_ERRORS_BEFORE_RESTART) {
@@ -137,7 +169,8 @@ function onHlsError(error) {
     hls.recoverMediaError();
     return;
   }
-  if (started && ended) goOffline();
+  if (recorded) attempt(); // live is what there is for sure
+  else if (started && ended) goOffline();
   else if (started) restart();
   else fail(error.response?.code ?? 0);
 }
@@ -196,6 +229,11 @@ video.addEventListener("error", () => {
 });
 
 function jumpToLive() {
+  if (recorded) {
+    setState("loading");
+    attempt();
+    return;
+  }
   const edge = hls ? hls.liveSyncPosition : video.seekable.length && video.seekable.end(0);
   if (edge) video.currentTime = edge;
   if (video.paused) play();
@@ -211,7 +249,26 @@ function bufferedAheadS() {
   return 0;
 }
 
+// Unix ms of the picture that is shown, by the dates in the media.
+function wallClock() {
+  return started ? (hls?.playingDate?.getTime() ?? null) : null;
+}
+
+// Unix ms of the newest live media: measured while live plays, carried on by the clock.
+function edge() {
+  if (!recorded && started && wallClock() && hls?.latency) {
+    edgeAheadMs = wallClock() + hls.latency * 1000 - Date.now();
+  }
+  return started || recorded ? Date.now() + edgeAheadMs : null;
+}
+
 function tick() {
+  dvr.show(bufferedAheadS());
+  if (recorded) {
+    if (video.ended) goOffline();
+    root.dataset.atEdge = "false";
+    return figures.show(stallStart);
+  }
   const stalledMs = stallStart ? performance.now() - stallStart : 0;
   if (started && ended && bufferedAheadS() < 0.1) return goOffline();
   if (stalledMs > RESTART_AFTER_STALL_MS) return restart();
@@ -225,9 +282,29 @@ function tick() {
   return figures.show(stallStart);
 }
 
-connectControls({ video, player: () => hls, jumpToLive });
+function resume() {
+  if (recorded) play();
+  else jumpToLive(); // nobody wants the old part
+}
+
+const { recordings } = document.body.dataset;
+byId("to-recordings").hidden = !recordings;
+const dvr = createDvr(recordings, {
+  play: playRecording,
+  live: jumpToLive,
+  wallClock,
+  edge,
+  isLive: () => !recorded,
+});
+connectControls({ video, player: () => hls, resume, jumpToLive });
 window.headwater = {
-  stats: () => ({ state: root.dataset.state, ...figures.read(stallStart) }),
+  stats: () => ({
+    state: root.dataset.state,
+    mode: root.dataset.mode,
+    wall_clock_ms: wallClock(),
+    edge_ms: edge(),
+    ...figures.read(stallStart),
+  }),
 };
 setInterval(tick, TICK_MS);
 attempt();
