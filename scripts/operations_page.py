@@ -38,19 +38,13 @@ well, 404, 413) and with 500 `InternalServerException`: see [errors](errors.md).
 """
 
 STORED = {
-    "RecordingConfiguration": "Streams are not recorded.",
-    "PlaybackKeyPair": "Playback tokens are not verified; private channels stay shut.",
-    "PlaybackRestrictionPolic": "Playback is not restricted by country or origin.",
     "AdConfiguration": "No ads are inserted.",
     "InsertAdBreak": "No ads are inserted.",
     "FailoverSlateConfiguration": "No slate is shown.",
-    "ViewerSessionRevocation": "There are no viewer sessions to end.",
 }
 """Parts of operations' names, and what the media plane does not do yet about them."""
 
 STORED_MEMBERS = {
-    "recordingConfigurationArn": "Streams are not recorded.",
-    "playbackRestrictionPolicyArn": "Playback is not restricted by country or origin.",
     "adConfigurationArn": "No ads are inserted.",
     "failoverSlateConfigurationArn": "No slate is shown.",
     "multitrackInputConfiguration": "One video track is read.",

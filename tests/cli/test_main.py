@@ -23,6 +23,8 @@ DATABASE = {"sqlalchemy", "headwater.store"}
         ("key list", SERVER),
         ("user list", SERVER),
         ("policy list", SERVER),
+        ("events rules list", SERVER | {"nats"}),
+        ("token keys --private-key key.pem", SERVER | DATABASE),
     ],
 )
 def test_a_command_does_not_load_what_it_does_not_need(tmp_path, command, unneeded):
@@ -49,6 +51,6 @@ def test_the_help_names_every_command_and_a_misspelt_one_is_guessed():
         return done.stdout + done.stderr
 
     help_text = said("--help")
-    for name in ("serve", "demo", "doctor", "config", "user", "policy", "key"):
+    for name in ("serve", "demo", "doctor", "config", "user", "policy", "key", "events", "token"):
         assert f" {name} " in help_text
     assert "Did you mean 'policy'?" in said("polcy")

@@ -44,8 +44,9 @@ class Take:
         self.items.append(item)
         self.first.set()
 
-    def ended(self, reason):
+    def ended(self, reason, *, on_purpose):
         self.reasons.append(reason)
+        self.on_purpose = on_purpose
         self.over.set()
 
 
@@ -171,6 +172,7 @@ async def test_an_encoder_publishes_and_ends():
         [line] = await ended(log)
 
     assert take.reasons == ["the encoder sent FCUnpublish"]
+    assert take.on_purpose is True
     assert [type(item) for item in take.items] == [CodecConfig, EncodedFrame]
     assert take.attempt.app == "app"
     assert take.attempt.parameters == {}
@@ -194,6 +196,7 @@ async def test_an_encoder_that_vanishes_ends_its_publish_once():
         [line] = await ended(log)
 
     assert take.reasons == [line["reason"]]
+    assert take.on_purpose is False
     assert line["reason"] in {"connection lost: ConnectionResetError", "closed by the encoder"}
 
 
@@ -494,6 +497,7 @@ async def test_closing_the_server_tells_every_encoder():
         await soon(take.first.wait())
 
     assert take.reasons == ["server is shutting down"]
+    assert take.on_purpose is False
     assert b"server is shutting down" in await rest(publishing[0])
     assert [line["reason"] for line in ends(log)] == ["server is shutting down"] * 2
     for _, writer in (publishing, idle):

@@ -9,10 +9,13 @@ import pytest
 from headwater.api.quotas import DEFAULT
 from headwater.core.encoded import CodecConfig, EncodedFrame
 from headwater.core.errors import PeerError
+from headwater.delivery.address import ChannelAddress
+from headwater.delivery.admission import Grant
 from headwater.delivery.stream import LiveStream
 from headwater.media.transcode.wire import EncoderSettings
-from headwater.node.broadcast import CAPACITY_EXCEEDED, STREAM_FAILURE, Broadcast, Ladders
+from headwater.node.broadcast import Broadcast
 from headwater.node.capacity import Capacity
+from headwater.node.packager import CAPACITY_EXCEEDED, STREAM_FAILURE, Ladders
 from headwater.node.renditions import Cutting
 from media.encoders import encode
 from store.rows import channel
@@ -45,8 +48,8 @@ class Session:
     def end(self, _now_ms):
         self.notes.append("end")
 
-    def note(self, name, _now_ms):
-        self.notes.append(name)
+    def note(self, name, _now_ms, *, code="", **_):
+        self.notes.append(code or name)
 
 
 class Encoder:
@@ -56,7 +59,12 @@ class Encoder:
         self.capacity = Capacity(units)
         self.stopped, self.tasks, self.session = [], [], Session()
         self.output = LiveStream(
-            "run", stream_id="st-1", private=False, window_ms=24_000, now_s=lambda: 0.0
+            ChannelAddress("us-west-2", "123456789012", "AbCdEf123456"),
+            "run",
+            stream_id="st-1",
+            private=False,
+            window_ms=24_000,
+            now_s=lambda: 0.0,
         )
         self.broadcast = Broadcast(
             channel=channel(**wishes),
@@ -70,17 +78,17 @@ class Encoder:
                 capacity=self.capacity,
                 command=(sys.executable, STAND_IN, *map(str, mode)),
             ),
-            stop=self.stopped.append,
             now_ms=lambda: NOW_MS,
             in_background=lambda work: self.tasks.append(asyncio.create_task(work)),
             on_end=lambda _: None,
             quotas=DEFAULT,
         )
+        self.publisher = self.broadcast.connect(self.stopped.append, 0)
 
     def send(self, items=None):
         for item in items or encode().items:
             at_ms = item.timestamp_ms if isinstance(item, EncodedFrame) else 0
-            self.broadcast.receive(item, NOW_MS + at_ms)
+            self.publisher.receive(item, NOW_MS + at_ms)
 
     async def until(self, ready):
         """Wait; another process works."""
@@ -91,12 +99,12 @@ class Encoder:
         raise TimeoutError
 
     async def end(self):
-        self.broadcast.ended("test")
+        self.publisher.ended("test", on_purpose=True)
         await asyncio.gather(*self.tasks)
 
     def names(self):
-        text = self.output.multivariant(0, with_all=True).decode()
-        return [line.split("/")[3] for line in text.splitlines() if line.startswith("/")]
+        text = self.output.multivariant(0, "viewer", Grant(), with_all=True).decode()
+        return [line.split("/")[-2] for line in text.splitlines() if line.startswith("/")]
 
 
 async def test_a_stream_is_live_when_its_transcoder_has_given_something():
@@ -197,3 +205,23 @@ async def test_a_change_of_the_input_goes_through_the_transcoder_too():
     assert [row.discontinuity for row in rows] == [False, False, True, False]
     others = list(encoder.output.rendition("audio_only").window.listed())
     assert [row.discontinuity for row in others] == [False, False, True, False]
+
+
+async def test_a_transcoder_and_its_capacity_outlive_the_connection():
+    encoder = Encoder("honest")
+    encoder.send()
+    await encoder.until(lambda: encoder.broadcast.is_live)
+    used = encoder.capacity.used
+    encoder.publisher.ended("connection lost", on_purpose=False)
+    assert encoder.capacity.used == used > 0
+    assert encoder.tasks == []
+
+    encoder.publisher = encoder.broadcast.connect(encoder.stopped.append, 0)
+    encoder.send()
+    await encoder.end()
+
+    assert encoder.capacity.used == 0
+    assert encoder.broadcast.transcoding().restarts == 0
+    for name in ("48p30", "audio_only"):
+        rows = list(encoder.output.rendition(name).window.listed())
+        assert sum(row.duration_ms for row in rows) == pytest.approx(8000, abs=100)

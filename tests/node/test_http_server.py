@@ -9,6 +9,7 @@ import pytest
 from headwater.core.http import Response
 from headwater.node.http_server import HttpServer
 from headwater.node.listen import listen, port_of
+from headwater.node.proxies import Proxies
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -187,3 +188,29 @@ async def test_no_more_of_a_body_is_kept_than_tells_that_it_is_too_long(header, 
         writer.close()
 
     assert seen == [expected]
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1")])
+async def test_a_request_comes_from_whom_a_trusted_proxy_names_and_else_from_its_peer(host, shown):
+    async def respond(request):
+        return Response(status=200, body=request.client_address.strip("[]").encode())
+
+    forwarded = b"GET / HTTP/1.1\r\nhost: x\r\nx-forwarded-for: 192.0.2.1, 198.51.100.7\r\n\r\n"
+    for proxies, client in (
+        ("127.0.0.0/8,::1", "198.51.100.7"),
+        ("10.0.0.0/8", shown),
+        ("", shown),
+    ):
+        with listen(host, 0, "http.port") as sock:
+            port = port_of(sock)
+            server = HttpServer(sock, respond, max_body_bytes=1024, proxies=Proxies(proxies))
+            server.start()
+            try:
+                async with asyncio.timeout(10):
+                    reader, writer = await asyncio.open_connection(host, port)
+                    writer.write(forwarded)
+                    await reader.readuntil(b"\r\n\r\n")
+                    assert (await reader.read(len(client))).decode() == client
+                    writer.close()
+            finally:
+                await server.stop()

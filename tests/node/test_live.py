@@ -1,129 +1,17 @@
 """Who may publish, and who takes over from whom. The ids are those of docs/reference/encoders.md."""
 
 import asyncio
-import secrets
+import json
 
 import pytest
-from msgspec.structs import replace
 
-from headwater.api.quotas import DEFAULT
 from headwater.core.encoded import CodecConfig, EncodedFrame
 from headwater.core.secret import Secret
-from headwater.delivery.http import Delivery
-from headwater.ingest.gate import PublishAttempt, Refusal
-from headwater.media.transcode.wire import EncoderSettings
-from headwater.node import live
-from headwater.node.broadcast import Broadcast, Ladders
-from headwater.node.capacity import Capacity
-from headwater.node.live import LiveRegistry, Packaging
-from headwater.node.sessions import SessionLog
-from headwater.store import Store
+from headwater.ingest.gate import Refusal
+from headwater.store.records import AdBreakRecord
 from media.encoders import encode
+from node.publishing import CONFIG, Clock, Encoder, feed, registry_of, second_of
 from store.rows import ELSEWHERE, channel, insert_both, stream_key
-
-KEY = Secret("sk_hush")
-CONFIG = CodecConfig(kind="audio", codec="aac", data=bytes.fromhex("1190"))
-
-
-class Clock:
-    now_ms = 1_700_000_000_000
-
-
-class Encoder:
-    """One connection: its broadcast, and what stopped it."""
-
-    def __init__(self, registry, key=KEY):
-        self._registry = registry
-        self._key = key
-        self.stopped = []
-        self.answer = None
-
-    def stop(self, reason):
-        self.stopped.append(reason)
-        if isinstance(self.answer, Broadcast):
-            self.answer.ended(reason)
-
-    async def publish(self):
-        self.answer = await self._registry.open(
-            PublishAttempt(
-                app="app",
-                stream_key=self._key,
-                parameters={},
-                encrypted=True,
-                peer="192.0.2.7:50123",
-                stop=self.stop,
-            )
-        )
-        return self
-
-    @property
-    def is_in(self):
-        return isinstance(self.answer, Broadcast)
-
-
-@pytest.fixture
-async def registry(tmp_path):
-    store = await Store.open(f"sqlite:///{tmp_path}/headwater.db")
-    try:
-        record = channel()
-        async with store.write() as work:
-            await insert_both(work, record, stream_key(record, value=KEY))
-        yield registry_of(store)
-    finally:
-        await store.close()
-
-
-def registry_of(store, **quotas):
-    return LiveRegistry(
-        store=store,
-        sessions=SessionLog(store, server="a", now_ms=lambda: Clock.now_ms),
-        delivery=Delivery(
-            now_s=lambda: Clock.now_ms / 1000, now_ms=lambda: Clock.now_ms, window_ms=24_000
-        ),
-        packaging=Packaging(
-            segment_target_ms=2000,
-            low_latency_segment_target_ms=2000,
-            part_target_ms=333,
-            segment_tags=False,
-            metadata_text_frames=False,
-        ),
-        ladders=Ladders(is_on=False, settings=EncoderSettings(), capacity=Capacity(None)),
-        max_streams=3,
-        quotas=replace(DEFAULT, **quotas),
-        random_bytes=secrets.token_bytes,
-        now_ms=lambda: Clock.now_ms,
-    )
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(live, "GONE_LOOK_S", 0.01)
-    monkeypatch.setattr(Clock, "now_ms", 1_700_000_000_000)
-
-
-def feed(encoder, seconds=1.0):
-    """Real frames, each arriving in time."""
-    start_ms = Clock.now_ms
-    for item in encode().items:
-        at_ms = item.timestamp_ms if isinstance(item, EncodedFrame) else 0
-        if at_ms > seconds * 1000:
-            return
-        Clock.now_ms = start_ms + at_ms
-        encoder.answer.receive(item, Clock.now_ms)
-
-
-async def second_of(registry, first, *, alive):
-    """A second encoder while the first goes on or has gone silent."""
-    second = Encoder(registry)
-    asking = asyncio.create_task(second.publish())
-    while not asking.done():
-        await asyncio.sleep(0.01)
-        Clock.now_ms += 30
-        if alive:
-            first.answer.receive(encode().items[-1], Clock.now_ms)
-    await asking
-    return second
-
 
 CASES = [
     # id,                                          first alive, second in
@@ -157,11 +45,11 @@ async def test_stop_and_start_again_is_quick(registry, ends_after_s):
     feed(first)
     second = Encoder(registry)
     if not ends_after_s:
-        first.answer.ended("closed by the encoder")
+        first.leave()
     asking = asyncio.create_task(second.publish())
     await asyncio.sleep(ends_after_s)
     if ends_after_s:
-        first.answer.ended("closed by the encoder")
+        first.leave()
 
     await asyncio.wait_for(asking, 5)
 
@@ -206,7 +94,7 @@ async def test_a_broadcast_tells_what_its_tracks_really_are(registry):
     feed(encoder, 3.9)
     Clock.now_ms += 1000
 
-    readings = encoder.answer.measured()
+    readings = encoder.broadcast.measured()
 
     assert (readings["video"].track.width, readings["audio"].track.sample_rate_hz) == (64, 48_000)
     assert readings["video"].keyframe_interval_ms == 1000
@@ -238,27 +126,26 @@ async def test_a_wrong_clock_is_noticed_and_said_once(registry, clock):
             Clock.now_ms,
         )
 
-    assert encoder.answer._pace.by_arrival
-    assert encoder.answer.plan is not None
-
-
-def session_of(registry):
-    """The session of the one stream, as it would be written."""
-    [record] = registry._sessions._waiting.values()
-    return record
+    assert encoder.answer.clock_is_replaced
+    assert encoder.broadcast.plan is not None
 
 
 async def test_a_silent_encoder_is_told_to_its_session_once_and_so_is_its_return(registry):
     encoder = await Encoder(registry).publish()
+    arn = encoder.broadcast.channel.arn
     feed(encoder, 3.9)
+    assert registry.live_stream(arn).health == "HEALTHY"
     for after_ms in (0, 5_001, 1_000):
         Clock.now_ms += after_ms
         registry.look()
-    encoder.answer.receive(CONFIG, Clock.now_ms)
-    registry.look()
-    encoder.answer.ended("closed by the encoder")
+    assert registry.live_stream(arn).health == "STARVING"
+    for _ in range(4):
+        feed(encoder, 3.9)
+        registry.look()
+    assert registry.live_stream(arn).health == "HEALTHY"
+    encoder.leave()
 
-    record = session_of(registry)
+    record = encoder.record
     assert [(event["name"], event["type"]) for event in record.events] == [
         ("Session Ended", "IVS Stream State Change"),
         ("Stream End", "IVS Stream State Change"),
@@ -271,21 +158,47 @@ async def test_a_silent_encoder_is_told_to_its_session_once_and_so_is_its_return
 
 async def test_metadata_is_taken_when_viewers_can_be_served(registry):
     encoder = await Encoder(registry).publish()
-    arn = encoder.answer.channel.arn
+    arn = encoder.broadcast.channel.arn
     assert not registry.put_metadata(arn, "early")
     assert not registry.put_metadata(arn + "x", "nowhere")
 
     feed(encoder, 3.0)
     assert registry.put_metadata(arn, "hello")
     assert registry.put_metadata(arn, "again")  # at the same picture
-    encoder.answer.ended("closed by the encoder")
+    encoder.leave()
 
-    for rendition in encoder.answer._output._renditions.values():
+    for rendition in encoder.broadcast._output._renditions.values():
         window = rendition.window
         media = b"".join(window.segment_payload(row.msn) for row in window.listed())
         assert media.count(b"metadata.live-video.net\x00hello") == 1
         assert media.count(b"metadata.live-video.net\x00again") == 1
         assert b"early" not in media
+
+
+async def test_an_ad_break_is_told_by_the_stream_that_it_is_for(registry):
+    encoder = await Encoder(registry).publish()
+    feed(encoder, 3.0)
+    registry.tell_ad_break(
+        AdBreakRecord(
+            channel_id=encoder.broadcast.channel.id,
+            stream_id=encoder.broadcast.stream_id,
+            id="q1W2e3R4t5Y6",
+            target_start_ms=1_790_858_105_000,
+            duration_seconds=60,
+        )
+    )
+
+    newest = encoder.record.events[0]
+    assert (newest["name"], newest["type"]) == ("Ad Break Inserted", "IVS Ad Break State Change")
+    body = json.loads(registry._sessions._waiting.events[-1].body)
+    detail = {
+        name: body["detail"][name] for name in body["detail"] if name.startswith(("a", "d", "t"))
+    }
+    assert detail == {
+        "ad_break_id": "q1W2e3R4t5Y6",
+        "duration_seconds": 60,
+        "target_start_time": "2026-10-01T12:35:05Z",
+    }
 
 
 async def test_an_account_publishes_as_many_streams_as_its_quota_allows(registry):
@@ -302,9 +215,17 @@ async def test_an_account_publishes_as_many_streams_as_its_quota_allows(registry
     assert second.answer.description == (
         "The account may publish 1 streams at once in a region, and does."
     )
+    [event] = [json.loads(each.body) for each in registry._sessions._waiting.events][1:]
+    assert (event["detail-type"], event["resources"]) == ("IVS Limit Breach", [])
+    assert event["detail"] == {
+        "limit_name": "Concurrent Broadcasts",
+        "limit_value": 1,
+        "exceeded_by": 1,
+        "limit_unit": "active streams",
+    }
     assert (await Encoder(registry, Secret("elsewhere")).publish()).is_in
 
-    first.answer.ended("closed by the encoder")
+    first.leave()
     assert (await Encoder(registry, Secret("same")).publish()).is_in
 
 
@@ -317,6 +238,16 @@ async def test_an_input_beyond_the_limits_is_stopped_and_the_session_says_why(re
     (reason,) = encoder.stopped
     assert "is larger than the quota allows" in reason
     assert not registry.broadcasts()
-    events = [(event["name"], event["type"]) for event in session_of(registry).events]
+    events = [(event["name"], event["type"]) for event in encoder.record.events]
     assert ("Ingest Resolution", "IVS Limit Breach") in events
-    assert session_of(registry).has_error_event
+    assert encoder.record.has_error_event
+    bodies = [json.loads(event.body) for event in registry._sessions._waiting.events]
+    (detail,) = [each["detail"] for each in bodies if each["detail-type"] == "IVS Limit Breach"]
+    assert detail == {
+        "limit_name": "Ingest Resolution",
+        "limit_value": 1,
+        "exceeded_by": 63,
+        "limit_unit": "pixels per edge",
+        "channel_name": encoder.broadcast.channel.name,
+        "stream_id": encoder.broadcast.stream_id,
+    }

@@ -19,7 +19,8 @@ from headwater.cli.text import out
 from headwater.core.secret import Secret
 from headwater.node.broadcast import Broadcast
 from headwater.node.config import PUBLISH_URL_VARIABLE, Config
-from headwater.node.demo import DemoChannel, demo_channel
+from headwater.node.demo import DEMO_BUCKET, DemoChannel, demo_channel
+from headwater.node.destinations import BUCKETS_FOLDER
 from headwater.node.logs import configure_logging
 from headwater.node.node import Node
 from headwater.node.settings import Settings
@@ -28,6 +29,8 @@ REFRESH_S = 0.5
 RESTART_S = 2.0
 """After which the encoder comes back when its stream was stopped, as OBS does."""
 STOP_ENCODER_S = 1.0
+GIGABYTES_PER_HOUR = 1
+"""That the test picture takes when it is recorded."""
 
 
 demo_app = typer.Typer(add_completion=False)
@@ -70,6 +73,7 @@ def _facts(node: Node, channel: DemoChannel, settings: Settings) -> list[str]:
     endpoints = node.endpoints
     rows = [
         ("Watch", f"{endpoints.api_url}/watch/{channel.id}"),
+        ("Recordings", f"{endpoints.api_url}/watch/{channel.id}/recordings"),
         ("Playback URL", channel.playback_url),
         ("API endpoint", endpoints.api_url),
         ("RTMPS ingest", endpoints.rtmps_url + channel.stream_key.reveal()),
@@ -77,6 +81,9 @@ def _facts(node: Node, channel: DemoChannel, settings: Settings) -> list[str]:
     ]
     lines = [f"{name + ':':14} {value}" for name, value in rows]
     paste = key_lines(channel.access_key, settings.server.region, endpoints.api_url)
+    if not settings.recording.endpoint_url:
+        folder = f"{settings.server.data_dir}/{BUCKETS_FOLDER}/{DEMO_BUCKET}"
+        lines.append(f"{'':14} about {GIGABYTES_PER_HOUR} GB an hour, in {folder}")
     return [*lines, "", "To use it from boto3, the AWS CLI or an SDK, paste:", *paste, ""]
 
 

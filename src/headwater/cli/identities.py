@@ -1,10 +1,6 @@
 """`headwater user | policy | key`: who may use the API, and for what."""
 
-import re
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -13,7 +9,7 @@ from headwater.cli.loop import run
 from headwater.cli.options import with_settings
 from headwater.cli.paste import key_lines
 from headwater.cli.text import out, print_table
-from headwater.core.errors import OperatorError
+from headwater.cli.values import seconds_of, text_of
 from headwater.node import keys, users
 from headwater.node.config import Config
 
@@ -39,9 +35,6 @@ Account = Annotated[
 UserName = Annotated[str, typer.Argument(help="The user's name.")]
 PolicyName = Annotated[str, typer.Argument(help="The policy's name.")]
 OfUser = Annotated[str, typer.Option("--user", help="The user's name.")]
-
-_UNITS_S = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86_400})
-_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 
 
 @user_app.command("create")
@@ -86,7 +79,11 @@ def policy_create(
     """Make a policy from an IAM policy document."""
     policy = run(
         users.create_policy(
-            config.settings, account, name, document=_text(file), description=description
+            config.settings,
+            account,
+            name,
+            document=text_of("--file", file),
+            description=description,
         )
     )
     out.print(f"created {policy.arn}")
@@ -152,7 +149,7 @@ def key_create(
     account: Account = None,
 ) -> None:
     """Make an access key and print the lines to paste; the secret is shown this once."""
-    lasts_s = None if expires is None else _seconds(expires)
+    lasts_s = None if expires is None else seconds_of("--expires", expires)
     key, token = run(
         keys.create_key(config.settings, account, description, user=user, lasts_s=lasts_s)
     )
@@ -188,17 +185,3 @@ def key_delete(
 
 def _time(time_ms: int) -> str:
     return f"{datetime.fromtimestamp(time_ms / 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
-
-
-def _seconds(text: str) -> int:
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise OperatorError(f"--expires {text!r}: a number and s, m, h or d, e.g. 1h")
-    return int(match[1]) * _UNITS_S[match[2]]
-
-
-def _text(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"--file {file!r} cannot be read: {error}") from None

@@ -22,10 +22,13 @@ _APPS = MappingProxyType(
         "serve": ("serve", "serve_app"),
         "demo": ("demo", "demo_app"),
         "doctor": ("doctor", "doctor_app"),
+        "recording": ("recordings", "recording_app"),
         "config": ("config", "config_app"),
         "user": ("identities", "user_app"),
         "policy": ("identities", "policy_app"),
         "key": ("identities", "key_app"),
+        "token": ("tokens", "token_app"),
+        "events": ("events", "events_app"),
     }
 )
 """Each command's module in this package and its Typer there, in the order of the help."""

@@ -151,7 +151,7 @@ class Connection(asyncio.Protocol):
         if isinstance(event, PublishRequested):
             self._ask(event)
         elif isinstance(event, PublishEnded):
-            self._end_publisher(event.reason)
+            self._end_publisher(event.reason, on_purpose=True)
         elif self._publisher is not None:
             self._publisher.receive(event, time.time_ns() // 1_000_000)
 
@@ -203,12 +203,12 @@ class Connection(asyncio.Protocol):
             self._session.refuse_publish(refusal.code, refusal.description)
             self._close(f"publish refused: {refusal.description}")
 
-    def _end_publisher(self, reason: str) -> None:
+    def _end_publisher(self, reason: str, *, on_purpose: bool = False) -> None:
         publisher, self._publisher = self._publisher, None
         if publisher is None:
             return
         try:
-            publisher.ended(reason)
+            publisher.ended(reason, on_purpose=on_purpose)
         except Exception:  # a bug there must not keep the connection from closing
             log.exception("publisher failed to end", peer=self.origin.peer)
 

@@ -43,8 +43,12 @@ class Publisher(Protocol):
             PeerError: it cannot be used; the connection is closed with that text.
         """
 
-    def ended(self, reason: str) -> None:
-        """No more will come. Called exactly once, whatever happened."""
+    def ended(self, reason: str, *, on_purpose: bool) -> None:
+        """No more will come. Called exactly once, whatever happened.
+
+        `on_purpose`: the encoder said that it stops. Else its connection broke, or was ended
+        by us, and it may be back.
+        """
 
 
 class PublishGate(Protocol):

@@ -1,87 +1,70 @@
-"""One encoder's stream on its way from packets to playlists.
+"""One stream: the life that it has while encoders come and go.
 
-    connected -> live (its playlists can be served) -> ended -> closed (all media is out)
+    connected -> live <-> waiting for an encoder -> over
+        |         |                                  ^
+        +---------+----------------------------------+
 
-Which renditions it gets is decided with its first tracks and never changes; what has to be
-encoded for them is done by a transcoder process, which is started before they are known.
+- connected: an encoder publishes, and nothing can be played yet. If its connection ends, the
+  stream is over.
+- live: viewers can be served. An encoder that says that it stops (FCUnpublish, deleteStream,
+  closeStream) ends the stream at once.
+- waiting: the connection ended in any other way. For GRACE_MS from the last media on, whoever
+  may (`node.takeover`) goes on with the same stream; to viewers and to the API it is live.
+- over: told to the session, the playlists end; `Packager` lets the last media out.
+
+GRACE_MS without media end a stream whose encoder is connected, too, so there is one rule: a
+stream without media for so long is over. So is one that has lasted MAX_STREAM_MS.
+
+An encoder with a higher priority than the one that publishes is a candidate first. With its
+first tracks it takes over if they fit, and the other is disconnected; if they don't, or it
+breaks another rule, the candidate is, and nobody else notices.
+Source: IVS user guide, "Stream Takeover", "Service Quotas", "Troubleshooting" (30 s).
 """
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Literal, cast
+from typing import Any
 
 import structlog
-from msgspec import Struct, structs
 
 from headwater.api.quotas import Quotas
-from headwater.core.encoded import CodecConfig, EncodedFrame, EncoderMetadata, Kind
+from headwater.core.encoded import CodecConfig, EncodedFrame, Kind
 from headwater.core.errors import PeerError
 from headwater.core.packet import Packet
 from headwater.core.segment import MediaEvent, StreamPlan
 from headwater.core.track import TrackSet
-from headwater.delivery.stream import LiveStream
-from headwater.media.ladder import (
-    ADVANCED_KEYFRAME_INTERVAL_MS,
-    ChannelType,
-    Preset,
-    Rendition,
-    Source,
-    cost_units,
-    ladder,
-    source_of,
-)
+from headwater.delivery.stream import Announced, LiveStream
+from headwater.media.ladder import Rendition
 from headwater.media.measure import IngestMeter, Reading
-from headwater.media.pace import Pace
-from headwater.media.plan import frame_rate
 from headwater.media.sample import TimedTag
+from headwater.media.splice import Splice
 from headwater.media.timed_metadata import metadata_tag
-from headwater.media.timeline import Timeline
-from headwater.media.transcode.wire import EncoderSettings
-from headwater.node.capacity import Capacity
+from headwater.node.health import Health
 from headwater.node.limits import breach_of
-from headwater.node.renditions import Cutting, Renditions, announcements, refitted
+from headwater.node.packager import CapacityError, Ladders, Packager
+from headwater.node.publisher import Publisher
+from headwater.node.renditions import Cutting
 from headwater.node.sessions import HEALTH_CHANGE, LIMIT_BREACH, Session
-from headwater.node.transcoder import COMMAND, Transcoder, Transcoding
+from headwater.node.stream_recording import StreamRecording
+from headwater.node.takeover import Failure, Running, decide, mismatch_of
+from headwater.node.transcoder import Transcoding
+from headwater.shapes.scalars import StreamHealth
 from headwater.store.records import ChannelRecord
 
-STARVING_AFTER_MS = 5_000
-"""Silence from the encoder after which a stream's health is STARVING."""
+GRACE_MS = 30_000
+"""Without media, a stream goes on for so long; IVS's figure."""
+MAX_STREAM_MS = 48 * 3600 * 1000
+"""The longest that a stream may last; IVS's figure."""
 
 TAG_STEP_TICKS = 90
 """Between two messages at least: 1 ms of 90 kHz."""
 
-CAPACITY_EXCEEDED = "Transcode capacity exceeded. Please try again."
-"""IVS's words."""
-STREAM_FAILURE = "Stream Failure: the transcoder failed too often."
+TAKEN_OVER = "Another encoder with a higher priority has taken the stream over."
 
 log = structlog.get_logger(__name__)
 
 
-class Ladders(Struct, frozen=True, kw_only=True):
-    """Which renditions streams get, and what makes them."""
-
-    is_on: bool  # off: every input is passed through, whatever its channel's type
-    settings: EncoderSettings
-    capacity: Capacity
-    command: Sequence[str] = COMMAND
-
-    def type_of(self, channel: ChannelRecord) -> ChannelType:
-        """The channel's type, as far as it can be had."""
-        return cast(ChannelType, channel.type) if self.is_on else "BASIC"
-
-    def choose(self, channel: ChannelRecord, source: Source) -> tuple[Rendition, ...]:
-        """The renditions of this input, best first."""
-        preset = cast(Preset, channel.preset) if self.is_on else ""
-        return ladder(self.type_of(channel), preset, source, allow_audio_only=True)
-
-    def settings_of(self, channel: ChannelRecord) -> EncoderSettings:
-        """How to encode for this channel."""
-        if not channel.type.startswith("ADVANCED"):
-            return self.settings
-        return structs.replace(self.settings, keyframe_interval_ms=ADVANCED_KEYFRAME_INTERVAL_MS)
-
-
 class Broadcast:
-    """Ingest's Publisher and the transcoder's Receiver."""
+    """The Stream of its publishers."""
 
     def __init__(
         self,
@@ -92,7 +75,6 @@ class Broadcast:
         session: Session,
         cutting: Cutting,
         ladders: Ladders,
-        stop: Callable[[str], None],
         now_ms: Callable[[], int],
         in_background: Callable[[Coroutine[Any, Any, None]], None],
         on_end: Callable[["Broadcast"], None],
@@ -101,33 +83,42 @@ class Broadcast:
         self.channel = channel
         self.stream_id = stream_id
         self.session = session
-        self.stop = stop
         self.started_at_ms = now_ms()
         self.bytes_in = 0
         self.encoder = ""
         self.last_frame_ms = self.started_at_ms
+        self._created_at_ms = self.started_at_ms
         self._was_live = False
-        self._last_health = "HEALTHY"  # as the session was told
+        self._is_over = False
+        self._health = Health()
+        self._is_starving = False  # as the session was told
         self._output = output
         self._cutting = cutting
-        self._ladders = ladders
         self._now_ms = now_ms
-        self._in_background = in_background
         self._on_end = on_end
         self._quotas = quotas
         self._meter = IngestMeter()
-        self._pace = Pace()
-        self._timeline = Timeline()
+        self._splice = Splice()
         self._tag_pts = 0  # of the newest metadata
-        self._ladder: tuple[Rendition, ...] = ()
-        self._renditions: Renditions | None = None
-        self._units = 0.0  # taken of the capacity
-        self._transcoder: Transcoder | None = None
-        if ladders.type_of(channel) != "BASIC":
-            self._transcoder = Transcoder(
-                self, ladders.settings_of(channel), name=stream_id, command=ladders.command
-            )
-            self._transcoder.start()
+        self._publisher: Publisher | None = None
+        self._candidates: list[Publisher] = []
+        self._priority = 0  # of the publisher, also when it is gone
+        self._takeovers = 0
+        self._heard: Publisher | None = None  # of whom the newest media is
+        self._heard_ms = self.started_at_ms  # when that came
+        self._recording: StreamRecording | None = None
+        self._packager = Packager(
+            channel=channel,
+            output=output,
+            cutting=cutting,
+            ladders=ladders,
+            push=self._deliver,
+            on_ladder=self._announce,
+            on_closed=self._close_recording,
+            on_failure=self._fail,
+            now_ms=now_ms,
+            in_background=in_background,
+        )
 
     @property
     def is_live(self) -> bool:
@@ -135,24 +126,43 @@ class Broadcast:
         return self._output.is_live()
 
     @property
+    def silent_since_ms(self) -> int:
+        """When the last media came, or the encoder whose first is still to come."""
+        connected_ms = self._publisher.last_seen_ms if self._publisher else 0
+        return max(self.last_frame_ms, connected_ms)
+
+    @property
     def plan(self) -> StreamPlan | None:
         """How it is cut, once that is known."""
-        return self._renditions.plan if self._renditions else None
+        return self._packager.plan
 
-    def health(self) -> Literal["HEALTHY", "STARVING"]:
-        """STARVING when the encoder has been silent for a while."""
-        silent_ms = self._now_ms() - self.last_frame_ms
-        return "STARVING" if silent_ms > STARVING_AFTER_MS else "HEALTHY"
+    @property
+    def is_recorded(self) -> bool:
+        """What comes is being recorded."""
+        return self._recording is not None and self._recording.is_recorded
+
+    def record(self, recording: StreamRecording) -> None:
+        """Give what viewers get to a recording, too; to be called before any media comes."""
+        self._recording = recording
+
+    def health(self) -> StreamHealth:
+        """Whether enough of what the encoder makes arrives."""
+        return self._health.look(self.measured(), self._now_ms())
 
     def look(self) -> None:
-        """Tell the session when the encoder falls silent and comes back; enforce the limits."""
-        health = self.health()
-        if self.is_live and health != self._last_health:
-            name = "Starvation Start" if health == "STARVING" else "Starvation End"
-            self.session.note(name, self._now_ms(), kind=HEALTH_CHANGE)
-            self._last_health = health
-        if breach := breach_of(self._quotas, self.channel.type, self.measured()):
-            self.session.note(breach.name, self._now_ms(), kind=LIMIT_BREACH)
+        """Notice what time alone does: silence, its end, the limits, and the longest life."""
+        now_ms = self._now_ms()
+        is_starving = self.health() == "STARVING"
+        if self.is_live and is_starving != self._is_starving:
+            name = "Starvation Start" if is_starving else "Starvation End"
+            self.session.note(name, now_ms, kind=HEALTH_CHANGE)
+            self._is_starving = is_starving
+        if now_ms - self.silent_since_ms >= GRACE_MS:
+            self.stop(f"no media for {GRACE_MS // 1000} s")
+        elif now_ms - self._created_at_ms >= MAX_STREAM_MS:
+            self.stop(f"a stream lasts {MAX_STREAM_MS // 3_600_000} hours at most")
+        elif breach := breach_of(self._quotas, self.channel.type, self.measured()):
+            self.session.note(breach.name, now_ms, kind=LIMIT_BREACH, detail=breach.detail)
             self.stop(breach.text)
 
     def uptime_ms(self) -> int:
@@ -163,14 +173,16 @@ class Broadcast:
         """Viewers watching now."""
         return self._output.viewer_count()
 
+    def waiting_count(self) -> int:
+        """Viewers' requests that wait for what comes next."""
+        return self._output.waiting_count()
+
     def put_metadata(self, text: str) -> None:
         """Give it to viewers with the newest picture that has come."""
-        if self._renditions is None:
-            return
         # Of two at one time hls.js shows one.
-        self._tag_pts = max(self._timeline.edge_pts, self._tag_pts + TAG_STEP_TICKS)
+        self._tag_pts = max(self._splice.edge_pts, self._tag_pts + TAG_STEP_TICKS)
         tag = metadata_tag(text, with_text_frame=self._cutting.metadata_text_frames)
-        self._renditions.insert(TimedTag(pts=self._tag_pts, data=tag))
+        self._packager.insert(TimedTag(pts=self._tag_pts, data=tag))
 
     def measured(self) -> dict[Kind, Reading]:
         """What each track really is, second by second."""
@@ -178,38 +190,174 @@ class Broadcast:
 
     def transcoding(self) -> Transcoding | None:
         """How its transcoder does; None where there is none, or nothing is known yet."""
-        return self._transcoder.transcoding() if self._transcoder else None
+        return self._packager.transcoding()
 
-    # From the ingest.
+    def stop(self, reason: str) -> None:
+        """End it now, and disconnect all encoders; harmless when it is over."""
+        connected = [self._publisher] if self._publisher else []
+        connected += self._candidates
+        self._end(reason)
+        for each in connected:
+            each.disconnect(reason)
 
-    def receive(self, item: CodecConfig | EncodedFrame | EncoderMetadata, now_ms: int) -> None:
-        """Take what the encoder sent; raises PeerError if it cannot be packaged."""
-        if isinstance(item, EncoderMetadata):
-            self.encoder = str(item.values.get("encoder", ""))
-            self.session.describe(item)
-            return
-        self.bytes_in += len(item.data)
+    # Encoders come and go.
+
+    @property
+    def running(self) -> Running:
+        """What one that wants to publish to it has to know."""
+        return Running(
+            priority=self._priority,
+            is_connected=self._publisher is not None,
+            takeovers=self._takeovers,
+            candidates=len(self._candidates),
+        )
+
+    def connect(self, stop: Callable[[str], None], priority: int) -> Publisher:
+        """Let an encoder publish: the first, or one that comes back."""
+        publisher = Publisher(self, stop=stop, priority=priority, now_ms=self._now_ms())
+        self._welcome(publisher)
+        return publisher
+
+    def consider(self, stop: Callable[[str], None], priority: int) -> Publisher:
+        """Let an encoder show what it has, in order to take over."""
+        candidate = Publisher(self, stop=stop, priority=priority, now_ms=self._now_ms())
+        self._candidates.append(candidate)
+        return candidate
+
+    def refuse(self, failure: Failure) -> None:
+        """An encoder may not take over: say it in the session."""
+        log.info("stream takeover failed", stream=self.stream_id, code=failure.code)
+        self.session.note("Stream Takeover Failure", self._now_ms(), code=failure.code)
+
+    def give_up_publisher(self, reason: str) -> None:
+        """Its connection is as good as broken: wait for another one."""
+        publisher = self._publisher
+        if publisher is not None:
+            self.left(publisher, reason, on_purpose=False)
+            publisher.disconnect(reason)
+
+    def describe(self, publisher: Publisher) -> None:
+        """What an encoder says of itself."""
+        if publisher is self._publisher:
+            self.encoder = str(publisher.metadata.values.get("encoder", ""))
+            self._health.describe(publisher.metadata.values)
+            self.session.describe(publisher.metadata)
+
+    def receive(
+        self,
+        publisher: Publisher,
+        sent: CodecConfig | EncodedFrame,
+        items: Sequence[TrackSet | Packet],
+        now_ms: int,
+    ) -> None:
+        """Take media; raises PeerError if it cannot be packaged, or may not take over."""
+        if publisher is not self._publisher:
+            if publisher not in self._candidates:
+                raise PeerError("the stream goes on without this encoder")
+            if not items:
+                return  # not decided yet
+            self._take_over(publisher, items)
+        self.bytes_in += len(sent.data)
         self.last_frame_ms = now_ms
-        items = self._timeline.push(self._watch(item, now_ms))
-        for position, each in enumerate(items):
+        if isinstance(sent, EncodedFrame):
+            self._meter.count(sent, now_ms)
+        if items:
+            self._package(publisher, items, now_ms)
+
+    def left(self, publisher: Publisher, reason: str, *, on_purpose: bool) -> None:
+        """A connection is over: the stream with it, or it waits for another."""
+        if publisher in self._candidates:
+            self._candidates.remove(publisher)
+        if publisher is not self._publisher:
+            return
+        self._publisher = None
+        silent_ms = self._now_ms() - self.last_frame_ms
+        if on_purpose or not self.is_live or silent_ms >= GRACE_MS:
+            self.stop(reason)
+        else:
+            log.info("stream waits for its encoder", stream=self.stream_id, reason=reason)
+
+    def _welcome(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._priority = publisher.priority
+        self.describe(publisher)  # what the one before said holds no more
+
+    def _take_over(self, candidate: Publisher, items: Sequence[TrackSet | Packet]) -> None:
+        """Put a candidate, whose first tracks these are, in the publisher's place."""
+        self._candidates.remove(candidate)
+        most = self._quotas.takeovers_per_stream
+        answer = decide(candidate.priority, self.running, most_takeovers=most)
+        failure = answer if isinstance(answer, Failure) else self._mismatch(items)
+        if failure is not None:
+            self.refuse(failure)
+            raise PeerError(failure.text)
+        before, self._takeovers = self._publisher, self._takeovers + 1
+        self._welcome(candidate)
+        log.info("stream taken over", stream=self.stream_id, priority=candidate.priority)
+        self.session.note("Stream Takeover", self._now_ms())
+        if before is not None:
+            before.disconnect(TAKEN_OVER)
+
+    def _mismatch(self, items: Sequence[TrackSet | Packet]) -> Failure | None:
+        tracks = next(each for each in items if isinstance(each, TrackSet))
+        return mismatch_of(self._splice.tracks, tracks) if self._splice.tracks else None
+
+    # Media.
+
+    def _package(
+        self, publisher: Publisher, items: Sequence[TrackSet | Packet], now_ms: int
+    ) -> None:
+        if publisher is not self._heard:
+            began_ms = publisher.began_ms or now_ms
+            self._splice.join(pause_ms=began_ms - self._heard_ms)
+            self._heard = publisher
+        self._heard_ms = now_ms
+        for each in items:
             if isinstance(each, TrackSet):
                 self._meter.configure(each)
                 self.session.describe(each)
-                self._configure(each, items[position + 1 :])
-            elif self._transcoder is not None:
-                self._transcoder.feed(each)  # first: its renditions learn where they go on
-            if self._renditions is not None:
-                self._renditions.from_source(each, now_ms)
+        try:
+            self._packager.take(self._splice.push(items), now_ms)
+        except CapacityError as error:
+            self._publisher = None  # is told by the error
+            self._fail(str(error))
+            raise
 
-    def ended(self, reason: str) -> None:
-        """The connection is over: finish the playlists and say so once."""
+    def _announce(self, ladder: Sequence[Rendition], announced: Sequence[Announced]) -> None:
+        if self._recording is not None:
+            hidden = [each.name for each in announced if each.on_request]
+            self._recording.announce(ladder, hidden)
+
+    def _close_recording(self) -> None:
+        if self._recording is not None:
+            self._recording.close()
+
+    def _deliver(self, name: str, event: MediaEvent) -> None:
+        self._output.push(name, event)
+        if self._recording is not None:
+            self._recording.push(name, event)
+        if not self._was_live and self.is_live:
+            self._was_live = True
+            self.started_at_ms = self._now_ms()
+            self.session.live(self.started_at_ms)
+            if self._recording is not None:
+                self._recording.live()
+            log.info("stream live", channel=self.channel.arn, stream=self.stream_id)
+
+    # The end.
+
+    def _fail(self, reason: str) -> None:
+        self.session.note("Stream Failure", self._now_ms(), detail={"reason": reason})
+        self.stop(reason)
+
+    def _end(self, reason: str) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
+        self._publisher = None
+        self._candidates = []
         self.session.end(self._now_ms())
-        # At once: the same encoder may be back before the last pictures are out.
-        self._ladders.capacity.give_back(self._units)
-        if self._transcoder is None:
-            self._close()
-        else:
-            self._in_background(self._finish(self._transcoder))
+        self._packager.finish()
         self._on_end(self)
         log.info(
             "stream ended",
@@ -220,93 +368,3 @@ class Broadcast:
             bytes_in=self.bytes_in,
             encoder=self.encoder,
         )
-
-    def _watch(self, item: CodecConfig | EncodedFrame, now_ms: int) -> CodecConfig | EncodedFrame:
-        """Measure what came; give it a time that can be used."""
-        if isinstance(item, CodecConfig):
-            self._pace.configure(item)
-            return item
-        self._meter.count(item, now_ms)
-        trusted = not self._pace.by_arrival
-        frame = self._pace.pass_on(item, now_ms)
-        if trusted and self._pace.by_arrival:
-            log.warning(
-                "encoder's clock runs at a wrong rate: times of arrival are used",
-                channel=self.channel.arn,
-                stream=self.stream_id,
-            )
-        return frame
-
-    # From the transcoder.
-
-    def encoded(self, indices: Sequence[int], item: TrackSet | Packet) -> None:
-        """Take what it made."""
-        if self._renditions is not None:
-            self._renditions.from_transcoder(indices, item, self._now_ms())
-
-    def lost(self) -> None:
-        """It is being replaced."""
-        if self._renditions is not None:
-            self._renditions.lose()
-
-    def resumed(self, pts: int) -> None:
-        """Its successor goes on."""
-        if self._renditions is not None:
-            self._renditions.resume(pts)
-
-    def given_up(self) -> None:
-        """There will be no successor."""
-        self.session.note("Stream Failure", self._now_ms())
-        self.stop(STREAM_FAILURE)
-
-    # Its renditions.
-
-    def _configure(self, tracks: TrackSet, following: list[TrackSet | Packet]) -> None:
-        """Decide the renditions for the first tracks; fit them to later ones."""
-        stated = tracks.video.frame_rate if tracks.video else None
-        packets = [each for each in following if isinstance(each, Packet)]
-        times = [each.dts for each in packets if each.kind == "video"]
-        source = source_of(tracks, frame_rate(times, stated))
-        chosen = self._ladders.choose(self.channel, source)
-        if self._renditions is None:
-            self._begin(chosen, source)
-        else:
-            chosen = refitted(self._ladder, chosen, source)
-        if self._transcoder is None:
-            return
-        encoded = tuple(each for each in chosen if not each.is_passthrough)
-        if tracks.video is None and any(not each.is_audio_only for each in encoded):
-            self._transcoder.suspend()
-        else:
-            self._transcoder.configure(tracks, encoded)
-
-    def _begin(self, chosen: tuple[Rendition, ...], source: Source) -> None:
-        units = cost_units(chosen, source)
-        if not self._ladders.capacity.take(units):
-            self.session.note("Stream Failure", self._now_ms())
-            raise PeerError(CAPACITY_EXCEEDED)
-        self._units = units
-        self._ladder = chosen
-        if self._transcoder is not None and all(each.is_passthrough for each in chosen):
-            self._in_background(self._transcoder.stop())
-            self._transcoder = None
-        is_advanced = self._ladders.type_of(self.channel).startswith("ADVANCED")
-        self._output.announce(announcements(chosen, on_request=not is_advanced))
-        self._renditions = Renditions(chosen, self._cutting, self._deliver)
-
-    def _deliver(self, name: str, event: MediaEvent) -> None:
-        self._output.push(name, event)
-        if not self._was_live and self.is_live:
-            self._was_live = True
-            self.started_at_ms = self._now_ms()
-            self.session.live(self.started_at_ms)
-            log.info("stream live", channel=self.channel.arn, stream=self.stream_id)
-
-    async def _finish(self, transcoder: Transcoder) -> None:
-        await transcoder.finish()
-        self._close()
-
-    def _close(self) -> None:
-        if self._renditions is not None:
-            self._renditions.flush()
-        self._output.close()

@@ -169,6 +169,8 @@ def shown(config: Config) -> list[tuple[str, str, str]]:
 
 
 def _shown(setting: Setting, value: object) -> str:
+    if setting.name.startswith("secret_") and value:
+        return "'***'"
     if setting.dotted != "store.url" or not isinstance(value, str):
         return repr(value)
     hidden = re.sub(r"//([^:/@]*):.*@", r"//\1:***@", value)

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from headwater.api.authentication import Caller, root_caller
-from headwater.api.operations import channels, stream_keys
+from headwater.api.operations import channels, recording_configurations, stream_keys
 from headwater.core.arn import parse_arn
 from headwater.core.secret import Secret
 from headwater.node.keys import root_key
@@ -16,6 +16,14 @@ from headwater.shapes.channels import (
     GetChannelRequest,
     GetChannelResponse,
     ListChannelsRequest,
+    UpdateChannelRequest,
+)
+from headwater.shapes.recording_configurations import (
+    CreateRecordingConfigurationRequest,
+    CreateRecordingConfigurationResponse,
+    DestinationConfiguration,
+    S3DestinationConfiguration,
+    ThumbnailConfiguration,
 )
 from headwater.shapes.stream_keys import (
     CreateStreamKeyRequest,
@@ -28,6 +36,8 @@ from headwater.store.identities import AccessKeyRecord
 from headwater.store.records import Scope
 
 DEMO_NAME = "demo"
+DEMO_BUCKET = "demo-recordings"
+DEMO_THUMBNAIL_S = 5
 
 
 class DemoChannel(Struct, frozen=True, kw_only=True):
@@ -44,6 +54,8 @@ async def demo_channel(node: Node, settings: Settings) -> DemoChannel:
     scope = Scope(settings.server.account_id, settings.server.region)
     owner = root_caller(scope)
     channel = await _channel(node, owner)
+    if not settings.recording.endpoint_url:  # nothing is made in somebody's S3
+        await _recorded(node, owner, channel)
     arn = parse_arn(channel.arn)
     if arn is None:
         raise RuntimeError("the API answered with an ARN that is none")
@@ -72,6 +84,32 @@ async def _channel(node: Node, owner: Caller) -> Channel:
         CreateChannelRequest(name=DEMO_NAME, type="BASIC", insecure_ingest=True),
     )
     return made.channel
+
+
+async def _recorded(node: Node, owner: Caller, channel: Channel) -> None:
+    """Have the channel recorded, if it is not yet: the page of recordings has something then."""
+    if channel.recording_configuration_arn:
+        return
+    made: CreateRecordingConfigurationResponse = await node.api.perform(
+        recording_configurations.create_recording_configuration,
+        owner,
+        CreateRecordingConfigurationRequest(
+            name=DEMO_NAME,
+            destination_configuration=DestinationConfiguration(
+                s3=S3DestinationConfiguration(bucket_name=DEMO_BUCKET)
+            ),
+            thumbnail_configuration=ThumbnailConfiguration(
+                target_interval_seconds=DEMO_THUMBNAIL_S, storage=["SEQUENTIAL", "LATEST"]
+            ),
+        ),
+    )
+    await node.api.perform(
+        channels.update_channel,
+        owner,
+        UpdateChannelRequest(
+            arn=channel.arn, recording_configuration_arn=made.recording_configuration.arn
+        ),
+    )
 
 
 async def _stream_key(node: Node, owner: Caller, channel_arn: str) -> Secret:

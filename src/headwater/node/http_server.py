@@ -19,6 +19,7 @@ from granian.server.embed import Server
 from headwater.core.http import Request, Response
 from headwater.node.certificate import CertificateFiles
 from headwater.node.listen import BACKLOG
+from headwater.node.proxies import NONE_TRUSTED, Proxies
 
 MAX_REQUESTS = 200_000
 """Requests in work at once. Every waiting viewer holds one, so far above Granian's default,
@@ -69,11 +70,13 @@ class HttpServer:
         *,
         max_body_bytes: int,
         certificate: CertificateFiles | None = None,
+        proxies: Proxies = NONE_TRUSTED,
     ) -> None:
         self._listener = listener
         self._respond = respond
         self._max_body_bytes = max_body_bytes
         self._certificate = certificate
+        self._proxies = proxies
         self._server: _EmbeddedServer
         self._task: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()  # servers of older certificates
@@ -144,13 +147,14 @@ class HttpServer:
             except RSGIProtocolClosed:  # it ended before the length that was stated
                 protocol.response_empty(400, [("connection", "close")])
                 return
+        headers = _headers(scope)
         request = Request(
             method=scope.method,
             path=scope.path,
             query=scope.query_string,
-            headers=_headers(scope),
+            headers=headers,
             body=body,
-            client_address=scope.client.rpartition(":")[0],
+            client_address=self._proxies.client(scope.client.rpartition(":")[0], headers),
             scheme=scope.scheme,
             disconnected=protocol.client_disconnect,
         )

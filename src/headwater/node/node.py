@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -13,13 +14,20 @@ from msgspec import Struct
 
 from headwater.api.app import Api
 from headwater.api.settings import ApiSettings
+from headwater.core.secret import Secret
+from headwater.delivery.address import ChannelAddress
 from headwater.delivery.http import Delivery
+from headwater.delivery.quota import ViewQuota
 from headwater.ingest.server import RtmpServer
 from headwater.media.transcode.wire import EncoderSettings
-from headwater.node.broadcast import Ladders
+from headwater.node.admission import PlaybackAdmission
+from headwater.node.archive_site import ArchiveSite, shows_recordings
 from headwater.node.capacity import Capacity, known_units, measure
 from headwater.node.certificate import Certificate, CertificateFiles, certificate_files
-from headwater.node.destinations import Destinations
+from headwater.node.charts import Charts
+from headwater.node.countries import CountryDatabase
+from headwater.node.destinations import Destinations, buckets_of
+from headwater.node.event_delivery import EventDelivery
 from headwater.node.http_server import HttpServer
 from headwater.node.keys import (
     ensure_root_key,
@@ -28,18 +36,29 @@ from headwater.node.keys import (
     prepare_data_dir,
     server_id,
 )
+from headwater.node.limits import viewers_breach
 from headwater.node.listen import listen, port_of
 from headwater.node.live import LiveRegistry, Packaging
+from headwater.node.metrics import Lag, Metrics
+from headwater.node.packager import Ladders
+from headwater.node.proxies import Proxies
 from headwater.node.quotas import quotas_of
+from headwater.node.recorder import Recorder
 from headwater.node.routes import Pages, Routes
-from headwater.node.sessions import SessionLog
+from headwater.node.series import SeriesLog
+from headwater.node.sessions import LIMIT_BREACH, SessionLog
 from headwater.node.settings import Settings
+from headwater.node.thumbnailer import ThumbnailProcess
+from headwater.recording.thumbnails_maker import thumbnailers
 from headwater.store import Store
 from headwater.store.identities import AccessKeyRecord
+from headwater.store.records import Scope
 
 TICK_S = 1.0
 CERTIFICATE_LOOK_S = 10.0
 """Between looks at the certificate's files."""
+COUNTRIES_LOOK_S = 10.0
+"""Between looks at the country database's file."""
 MEASURE_AFTER_S = 10.0
 """Measuring takes all cores for a moment, once: not while a first start is being looked at."""
 TOKEN_SECRET = "pagination-token-secret"  # noqa: S105 - the name of a stored setting
@@ -82,6 +101,8 @@ class Node:
         self._settings = settings
         self._pages = pages
         self._stack = AsyncExitStack()
+        self._series = SeriesLog()
+        self._lag = Lag()
         self.new_key: AccessKeyRecord | None = None  # made by this start
         self.endpoints: Endpoints
         self.live: LiveRegistry
@@ -126,38 +147,93 @@ class Node:
         self._stack.push_async_callback(self.store.close)
         self.new_key = await ensure_root_key(self.store, settings.server.account_id)
 
-        quotas = quotas_of(settings.quotas)
-        delivery = Delivery(
-            now_s=time.monotonic,
-            now_ms=now_ms,
-            window_ms=settings.packaging.window_ms,
-            concurrent_views=quotas.concurrent_views,
-        )
         capacity = await self._capacity()
-        sessions = SessionLog(self.store, server=server_id(lock), now_ms=now_ms)
+        server = server_id(lock)
+        events = EventDelivery(settings, self.store, server=server, now_ms=now_ms)
+        await events.start()
+        self._stack.push_async_callback(events.close)
+        sessions = SessionLog(self.store, server=server, now_ms=now_ms, on_events=events.wake)
         await sessions.start()
         self._stack.push_async_callback(sessions.close)
-        self.live = self._make_registry(delivery, sessions, capacity)
-        self._stack.push_async_callback(self.live.close)
-        destinations = Destinations(data_dir, self.store)
+        delivery = self._make_delivery(sessions)
+        destinations = Destinations(buckets_of(settings.recording, data_dir), self.store)
         self._stack.push_async_callback(destinations.settle)
+        recorder = await self._recorder(data_dir, destinations, sessions)
+        self.live = self._make_registry(delivery, sessions, capacity, recorder)
+        self._stack.push_async_callback(self.live.close)
         self.api = await self._make_api(destinations)
-        routes = Routes(api=self.api, delivery=delivery, pages=self._pages, store=self.store)
+        routes = Routes(
+            api=self.api,
+            delivery=delivery,
+            archive=ArchiveSite(
+                store=self.store,
+                buckets=buckets_of(settings.recording, data_dir),
+                is_on=shows_recordings(settings),
+                now_s=time.monotonic,
+                now=lambda: datetime.now(UTC),
+            ),
+            metrics=self._make_metrics(capacity, recorder),
+            pages=self._pages,
+            store=self.store,
+        )
         https = self._http_server(https_sock, routes, certificate.files)
         rtmps = self._rtmp_server()
         http, rtmp = self._http_server(http_sock, routes, None), self._rtmp_server()
         # All at once: each gives what is under way up to a second.
         self._stack.push_async_callback(_all, http.stop, https.stop, rtmp.close, rtmps.close)
+        # Before: a broken connection leaves a stream that waits for it.
+        self._stack.callback(self.live.stop_all, "server is shutting down")
         http.start()
         https.start()
         await rtmp.start(rtmp_sock, self.live)
         await rtmps.start(rtmps_sock, self.live, ssl_context=certificate.context)
         for work in (
-            _tick(delivery, self.live),
+            self._tick(delivery),
             _watch(certificate, https),
             self._measure(capacity),
         ):
             self._stack.callback(asyncio.create_task(work).cancel)
+
+    async def _tick(self, delivery: Delivery) -> None:
+        """Let time pass for what has no clock of its own."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            due = clock() + TICK_S
+            await asyncio.sleep(TICK_S)
+            self._lag.note(clock() - due)
+            delivery.expire()
+            self.live.look()
+            self._series.look(self.live.broadcasts(), now_ms())
+
+    def _make_delivery(self, sessions: SessionLog) -> Delivery:
+        limit = quotas_of(self._settings.quotas).concurrent_views
+
+        def breached(channel: ChannelAddress, views: int) -> None:
+            breach = viewers_breach(limit, views)
+            log.warning("limit breached", account=channel.account, reason=breach.text)
+            scope = Scope(channel.account, channel.region)
+            sessions.announce(scope, LIMIT_BREACH, now_ms(), breach.detail)
+
+        return Delivery(
+            now_s=time.monotonic,
+            now_ms=now_ms,
+            admission=self._make_admission(),
+            random_bytes=secrets.token_bytes,
+            quota=ViewQuota(limit, now_s=time.monotonic, breached=breached),
+            window_ms=self._settings.packaging.window_ms,
+        )
+
+    def _make_admission(self) -> PlaybackAdmission:
+        countries = CountryDatabase(self._settings.playback.country_database_file)
+        admission = PlaybackAdmission(
+            self.store,
+            stream_id=lambda arn: self.live.stream_id(arn),  # noqa: PLW0108 - made later
+            countries=countries,
+            now_ms=now_ms,
+        )
+        for work in (admission.watch(), _renew(countries)):
+            self._stack.callback(asyncio.create_task(work).cancel)
+        return admission
 
     def _http_server(
         self, sock: socket.socket, routes: Routes, certificate: CertificateFiles | None
@@ -167,6 +243,7 @@ class Node:
             routes.respond,
             max_body_bytes=self._settings.http.max_body_bytes,
             certificate=certificate,
+            proxies=Proxies(self._settings.http.trusted_proxies),
         )
 
     def _rtmp_server(self) -> RtmpServer:
@@ -188,8 +265,28 @@ class Node:
             await asyncio.sleep(MEASURE_AFTER_S)
             await measure(capacity, self.store, transcode.encoder, transcode.preset)
 
+    async def _recorder(
+        self, data_dir: Path, destinations: Destinations, sessions: SessionLog
+    ) -> Recorder:
+        thumbnailer = ThumbnailProcess()
+        self._stack.push_async_callback(thumbnailer.close)
+        recorder = Recorder(
+            data_dir=data_dir,
+            destinations=destinations,
+            store=self.store,
+            sessions=sessions,
+            thumbnailers=thumbnailers(thumbnailer.draw),
+            spool_max_bytes=self._settings.recording.spool_max_bytes,
+            give_up_s=self._settings.recording.give_up_s,
+            random_bytes=secrets.token_bytes,
+            now_ms=now_ms,
+        )
+        await recorder.start()
+        self._stack.push_async_callback(recorder.close)
+        return recorder
+
     def _make_registry(
-        self, delivery: Delivery, sessions: SessionLog, capacity: Capacity
+        self, delivery: Delivery, sessions: SessionLog, capacity: Capacity, recorder: Recorder
     ) -> LiveRegistry:
         packaging, transcode = self._settings.packaging, self._settings.transcode
         return LiveRegistry(
@@ -217,6 +314,7 @@ class Node:
             quotas=quotas_of(self._settings.quotas),
             random_bytes=secrets.token_bytes,
             now_ms=now_ms,
+            recorder=recorder,
         )
 
     def _certificate(self, data_dir: Path) -> Certificate:
@@ -233,6 +331,10 @@ class Node:
         )
         return Certificate(files)
 
+    def _make_metrics(self, capacity: Capacity, recorder: Recorder) -> Metrics:
+        token = Secret(self._settings.metrics.secret_token)
+        return Metrics(self.live, self._series, capacity, self._lag, token, recorder=recorder)
+
     async def _make_api(self, destinations: Destinations) -> Api:
         async with self.store.write() as work:
             token_secret = await work.setting(TOKEN_SECRET)
@@ -244,6 +346,7 @@ class Node:
             store=self.store,
             control=self.live,
             destinations=destinations,
+            metrics=Charts(self._series),
             settings=ApiSettings(
                 ingest_host=public.ingest_host or self.endpoints.ingest_host,
                 srt_host=public.srt_host or self.endpoints.ingest_host,
@@ -293,12 +396,11 @@ async def _watch(certificate: Certificate, https: HttpServer) -> None:
             await https.renew_certificate()
 
 
+async def _renew(countries: CountryDatabase) -> None:
+    while True:
+        await asyncio.sleep(COUNTRIES_LOOK_S)
+        await asyncio.to_thread(countries.reload_if_changed)
+
+
 async def _all(*actions: Callable[[], Awaitable[None]]) -> None:
     await asyncio.gather(*(action() for action in actions))
-
-
-async def _tick(delivery: Delivery, live: LiveRegistry) -> None:
-    while True:
-        await asyncio.sleep(TICK_S)
-        delivery.expire()
-        live.look()

@@ -1,10 +1,13 @@
-"""Who answers which path: delivery, the watch page, else the REST API."""
+"""Who answers which path: delivery, recordings, metrics, the watch page, else the REST API."""
 
 from typing import Protocol
 
 from headwater.api.app import Api
 from headwater.core.http import Request, Response
-from headwater.delivery.http import ChannelAddress, Delivery, playback_path
+from headwater.delivery.address import ChannelAddress, playback_path
+from headwater.delivery.http import Delivery
+from headwater.node.archive_site import ArchiveSite
+from headwater.node.metrics import Metrics
 from headwater.store import Store
 
 
@@ -14,16 +17,29 @@ class Pages(Protocol):
     def watch_channel_id(self, path: str) -> str | None:
         """The channel id of a watch page's path."""
 
-    def respond(self, request: Request, playback_path: str | None) -> Response | None:
+    def respond(
+        self, request: Request, playback_path: str | None, recordings_path: str = ""
+    ) -> Response | None:
         """A page or static file; None when the path is not one of theirs."""
 
 
 class Routes:
     """Answers every request of the HTTP ports."""
 
-    def __init__(self, *, api: Api, delivery: Delivery, pages: Pages, store: Store) -> None:
+    def __init__(
+        self,
+        *,
+        api: Api,
+        delivery: Delivery,
+        archive: ArchiveSite,
+        metrics: Metrics,
+        pages: Pages,
+        store: Store,
+    ) -> None:
         self._api = api
         self._delivery = delivery
+        self._archive = archive
+        self._metrics = metrics
         self._pages = pages
         self._store = store
 
@@ -32,17 +48,25 @@ class Routes:
         delivered = await self._delivery.respond(request)
         if delivered is not None:
             return delivered
-        page = self._pages.respond(request, await self._playback_path(request))
+        recorded = await self._archive.respond(request)
+        if recorded is not None:
+            return recorded
+        figures = self._metrics.respond(request)
+        if figures is not None:
+            return figures
+        page = self._pages.respond(request, *await self._paths(request))
         if page is not None:
             return page
         return await self._api.respond(request)
 
-    async def _playback_path(self, request: Request) -> str | None:
+    async def _paths(self, request: Request) -> tuple[str | None, str]:
+        """For a watch page: where the channel is played, and where its recordings are."""
         channel_id = self._pages.watch_channel_id(request.path)
         if channel_id is None:
-            return None
+            return None, ""
         async with self._store.read() as work:
             channel = await work.channel_by_id(channel_id)
         if channel is None:
-            return None
-        return playback_path(ChannelAddress(channel.region, channel.account, channel.id))
+            return None, ""
+        address = ChannelAddress(channel.region, channel.account, channel.id)
+        return playback_path(address), self._archive.path_of(channel)

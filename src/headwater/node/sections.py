@@ -11,12 +11,18 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 URL_PATTERN = r"^https?://([^\s/{}]|\{prefix\}|\{region\})+\Z|^\Z"
 PRESET_PATTERN = r"^[a-z0-9]{1,16}\Z"
 STORE_PATTERN = r"^(sqlite:///|postgresql://).+|^\Z"
+NETWORKS_PATTERN = r"^[0-9A-Fa-f:./, ]*\Z"
 HOST_PATTERN = r"^([A-Za-z0-9._-]|\{prefix\}|\{region\})*\Z"
+BEARER_PATTERN = r"^[A-Za-z0-9._~+/=-]{16,256}\Z|^\Z"
+ENDPOINT_PATTERN = r"^https?://[^\s/?#@]+/?\Z|^aws\Z|^\Z"
 PATTERN_TEXT = {
     r"^[0-9]{12}\Z": "12 digits",
     r"^[a-z0-9-]{1,32}\Z": "lower-case letters, digits and hyphens, e.g. us-east-1",
     PRESET_PATTERN: "up to 16 lower-case letters and digits",
     URL_PATTERN: "an http:// or https:// URL without a path, with {prefix} and {region}, or empty",
+    NETWORKS_PATTERN: "addresses and networks such as 10.0.0.0/8, separated by commas, or empty",
+    ENDPOINT_PATTERN: "an http:// or https:// URL without a path, or aws, or empty",
+    BEARER_PATTERN: "16 to 256 letters, digits and any of ._~+/=-, or empty",
     HOST_PATTERN: "a bare host name, with {prefix} and {region} where wanted, or empty",
     STORE_PATTERN: "sqlite:///<file>, or "
     "postgresql://<user>:<password>@<host>:<port>/<database>, or empty",
@@ -70,6 +76,14 @@ class HttpSettings(Struct, frozen=True, kw_only=True):
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=16_777_216, description="Largest request body accepted.")
     ] = 262_144
+    trusted_proxies: Annotated[
+        str,
+        _text(
+            NETWORKS_PATTERN,
+            "Proxies whose X-Forwarded-For header says whom a request comes from; nobody "
+            "else's is believed.",
+        ),
+    ] = ""
 
 
 class RtmpSettings(Struct, frozen=True, kw_only=True):
@@ -212,6 +226,15 @@ class QuotaSettings(Struct, frozen=True, kw_only=True):
     failover_slate_configurations: Annotated[int, _quota("Failover slate configurations")] = 0
     concurrent_streams: Annotated[int, _quota("Streams published at once,")] = 0
     concurrent_views: Annotated[int, _quota("Viewers at once,")] = 0
+    takeovers_per_stream: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="How often encoders of a higher priority may take one stream over; "
+            "0: the profile's figure.",
+        ),
+    ] = 0
     ingest_bitrate_bps: Annotated[
         int, _ingest("Bits a second of an input", "not for the channel type BASIC", 80_000_000)
     ] = 0
@@ -330,3 +353,126 @@ class TranscodeSettings(Struct, frozen=True, kw_only=True):
             "is 1; streams beyond it are refused. 0: measured at the first start.",
         ),
     ] = 0
+
+
+class PlaybackSettings(Struct, frozen=True, kw_only=True):
+    """Who may watch."""
+
+    country_database_file: Annotated[
+        str,
+        Meta(
+            description="File in MaxMind's format (.mmdb) that says in which country an address "
+            "is, for playback restriction policies; empty: unknown for every viewer, who may "
+            "watch then. Read again when it changes."
+        ),
+    ] = ""
+
+
+class MetricsSettings(Struct, frozen=True, kw_only=True):
+    """Prometheus metrics."""
+
+    secret_token: Annotated[
+        str,
+        _text(
+            BEARER_PATTERN,
+            "Bearer token of those who may read /metrics; empty: this machine may, without one, "
+            "and through no proxy. Best given as an environment variable.",
+        ),
+    ] = ""
+
+
+class EventsSettings(Struct, frozen=True, kw_only=True):
+    """Events, and the targets that `headwater events rules` sends them to."""
+
+    retention_hours: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=336,
+            description="How long an event is kept, and tried to be delivered to a target that "
+            "is away.",
+        ),
+    ] = 24
+    private_webhooks: Annotated[
+        Literal["on", "off"],
+        Meta(
+            description="on: webhooks may be at private addresses, this machine's included; off: "
+            "whoever makes a rule reaches nothing by it that the internet does not."
+        ),
+    ] = "off"
+    folder: Annotated[
+        str, Meta(description="Folder of the files of events; empty: events in server.data_dir.")
+    ] = ""
+    file_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=65_536,
+            le=10_737_418_240,
+            description="Size at which a file of events becomes <name>.1; five such are kept.",
+        ),
+    ] = 67_108_864
+
+
+class RecordingSettings(Struct, frozen=True, kw_only=True):
+    """Where recordings go, and the local disk that they go by."""
+
+    def __repr__(self) -> str:
+        """Without its secret."""
+        return f"RecordingSettings(endpoint_url={self.endpoint_url!r}, ...)"
+
+    endpoint_url: Annotated[
+        str,
+        _text(
+            ENDPOINT_PATTERN,
+            "S3 service that has the buckets, e.g. https://s3.example.com; aws: Amazon's own; "
+            "empty: a bucket is a folder of server.data_dir.",
+        ),
+    ] = ""
+    region: Annotated[
+        str,
+        _text(
+            r"^[a-z0-9-]{1,32}\Z", "Region that requests to recording.endpoint_url are signed for."
+        ),
+    ] = "us-east-1"
+    access_key_id: Annotated[str, Meta(description="Access key for recording.endpoint_url.")] = ""
+    secret_access_key: Annotated[
+        str,
+        Meta(
+            description="Its secret. Best given as an environment variable, "
+            "HEADWATER_RECORDING_SECRET_ACCESS_KEY."
+        ),
+    ] = ""
+    path_style: Annotated[
+        Literal["on", "off"],
+        Meta(
+            description="on: the bucket's name stands in the path of a URL, as most services but "
+            "Amazon's want it; off: in the host name."
+        ),
+    ] = "on"
+    spool_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=67_108_864,
+            le=1_099_511_627_776,
+            description="What recordings may have on the local disk, in server.data_dir/spool, "
+            "until it is stored. 6 Mb/s fill 450 MB in 10 minutes. Media beyond it is lost.",
+        ),
+    ] = 10_737_418_240
+    give_up_s: Annotated[
+        int,
+        Meta(
+            ge=10,
+            le=604_800,
+            description="How long after its end a recording is tried to be stored, before it "
+            "counts as failed.",
+        ),
+    ] = 86_400
+    pages: Annotated[
+        Literal["auto", "on", "off"],
+        Meta(
+            description="on: the watch page shows the recordings of public channels, and their "
+            "objects are served below /recordings/ to everybody. off: they stay in their buckets. "
+            "auto: on where this machine alone reaches the server (http.bind_address is loopback, "
+            "public.playback_url is empty)."
+        ),
+    ] = "auto"

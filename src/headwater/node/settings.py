@@ -12,10 +12,14 @@ from msgspec import Struct
 
 from headwater.node.sections import (
     PATTERN_TEXT,
+    EventsSettings,
     HttpSettings,
+    MetricsSettings,
     PackagingSettings,
+    PlaybackSettings,
     PublicSettings,
     QuotaSettings,
+    RecordingSettings,
     RtmpSettings,
     ServerSettings,
     StoreSettings,
@@ -35,7 +39,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     store: StoreSettings = StoreSettings()
     quotas: QuotaSettings = QuotaSettings()
     packaging: PackagingSettings = PackagingSettings()
+    playback: PlaybackSettings = PlaybackSettings()
     transcode: TranscodeSettings = TranscodeSettings()
+    events: EventsSettings = EventsSettings()
+    recording: RecordingSettings = RecordingSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
 
 class Setting(Struct, frozen=True, kw_only=True):

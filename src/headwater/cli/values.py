@@ -1,0 +1,35 @@
+"""What commands are given: durations and files."""
+
+import re
+import sys
+from pathlib import Path
+from types import MappingProxyType
+
+from headwater.core.errors import OperatorError
+
+_UNITS_S = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86_400})
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+
+
+def seconds_of(flag: str, text: str) -> int:
+    """The seconds of `90s`, `10m`, `1h` or `2d`.
+
+    Raises:
+        OperatorError: it is none of them.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise OperatorError(f"{flag} {text!r}: a number and s, m, h or d, e.g. 1h")
+    return int(match[1]) * _UNITS_S[match[2]]
+
+
+def text_of(flag: str, file: str) -> str:
+    """What the file holds; `-`: standard input.
+
+    Raises:
+        OperatorError: it cannot be read.
+    """
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OperatorError(f"{flag} {file!r} cannot be read: {error}") from None
