@@ -88,6 +88,10 @@ bench: setup bench-tools ## Measure beside nginx, ffmpeg and moto: the API, proc
 soak: setup bench-tools ## Watch memory over MINUTES=60 while viewers come and go
 	$(BENCH)/soak.py --minutes $(MINUTES)
 
+.PHONY: soak-transcode
+soak-transcode: setup bench-tools ## Watch transcoding over MINUTES=60: memory, picture and sound in step
+	$(BENCH)/soak_transcode.py --minutes $(MINUTES)
+
 .PHONY: bench-tools
 bench-tools: system-tools $(BENCH_VENV)/.installed ## Install nginx, wrk, h2load and moto where they are missing
 	@scripts/bench-tools

@@ -13,6 +13,7 @@ FORMS = [
     ("resource id",   lambda: ids.resource_id(RANDOM),                   r"[A-Za-z0-9]{12}"),
     ("stream id",     lambda: ids.stream_id(RANDOM),                     r"st-[A-Za-z0-9]{23}"),
     ("run id",        lambda: ids.run_id(RANDOM),                        r"[A-Za-z0-9]{16}"),
+    ("viewer session", lambda: ids.viewer_session_id(RANDOM),           r"[A-Za-z0-9]{22}"),
     ("key id",        lambda: ids.access_key_id(RANDOM),                 r"AKHW[A-Z2-7]{16}"),
     ("temporary key", lambda: ids.temporary_key_id(RANDOM),              r"ASHW[A-Z2-7]{16}"),
     ("user id",       lambda: ids.user_id(RANDOM),                       r"AIHW[A-Z2-7]{17}"),

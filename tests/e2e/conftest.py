@@ -6,10 +6,15 @@ from e2e.harness import make_source, running_server
 
 ALONE = {
     "test_demo.py",
+    "test_health.py",
     "test_metadata.py",
+    "test_reconnect.py",
+    "test_takeover.py",
+    "test_recordings_page.py",
     "test_transcoder_failures.py",
     "test_transcoding.py",
     "test_viewer_bounds.py",
+    "test_viewer_resolution.py",
     "test_watch_page.py",
 }
 """They transcode in real time, or measure latency or memory: nothing may run beside them."""

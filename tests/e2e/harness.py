@@ -29,6 +29,7 @@ SECRETS = (
     r"sk_[a-z0-9-]+_[A-Za-z0-9]{12}_",  # stream keys
     r"(?i)(?:signature|security-token)=",  # of signed requests
     r"BEGIN [A-Z ]*PRIVATE KEY",
+    r"eyJ[A-Za-z0-9_-]{20,}\.",  # playback tokens
 )
 """What a secret looks like that no log may hold."""
 FFMPEG = ["ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "warning"]
@@ -138,6 +139,7 @@ def _secrets(data_dir: Path, key: tuple[str, str]) -> list[str]:
                 "SELECT secret FROM access_keys",
                 "SELECT value FROM stream_keys",
                 "SELECT srt_passphrase FROM channels",
+                "SELECT secret FROM event_rules WHERE secret != ''",
             ):
                 found += [row[0] for row in connection.execute(query)]
     return [*SECRETS, *map(re.escape, found)]
@@ -175,7 +177,7 @@ def wait_for(check: Callable[[], Any], timeout_s: float, what: str) -> Any:
 
 @contextmanager
 def publishing(source: Path, url: str, *, loop: bool = False) -> Iterator[subprocess.Popen[str]]:
-    """ffmpeg sends a file in real time; ended with the block."""
+    """ffmpeg sends a file in real time; with the block it ends its stream and says so."""
     repeat = ["-stream_loop", "-1"] if loop else []
     process = subprocess.Popen(
         [*FFMPEG, "-re", *repeat, "-i", str(source), "-c", "copy", "-f", "flv", url],
@@ -186,8 +188,13 @@ def publishing(source: Path, url: str, *, loop: bool = False) -> Iterator[subpro
         yield process
     finally:
         if process.poll() is None:
+            process.send_signal(signal.SIGCONT)  # if it was stopped
+            process.terminate()
+        try:
+            process.communicate(timeout=5)
+        except subprocess.TimeoutExpired:
             process.kill()
-        process.communicate()
+            process.communicate()
 
 
 def make_source(path: Path, *, seconds: int, gop_s: float = 1, fps: int = 30) -> Path:

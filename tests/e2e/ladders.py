@@ -39,7 +39,7 @@ class Playback:
         self.url = channel["playbackUrl"]
         self.watch_url = f"{server.url}/watch/{channel['arn'].rpartition('/')[2]}"
         uris = [line for line in self.multivariant().splitlines() if line[:1] == "/"]
-        self.renditions = [uri.split("/")[3] for uri in uris]
+        self.renditions = [uri.split("/")[-2] for uri in uris]
         self._run = uris[0].rpartition("/")[0].rpartition("/")[0]
 
     def multivariant(self, query=""):

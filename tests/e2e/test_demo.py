@@ -75,6 +75,16 @@ def test_the_demo_shows_a_moving_picture_and_ends_cleanly(tmp_path):
         assert process.stderr.read() == ""
 
 
+def test_the_demo_records_its_stream_and_says_where(tmp_path):
+    with running_demo(tmp_path) as (_, facts, client), open_page() as page:
+        wait_for(lambda: client.list_streams()["streams"], 20, "the demo's stream")
+        page.goto(facts["Recordings"])
+        page.wait_for_selector(".card")
+
+        assert page.inner_text(".chip") == "Recording"
+        assert list((tmp_path / "headwater-data" / "buckets").iterdir()) != []
+
+
 def test_the_encoder_comes_back_after_stop_stream_as_obs_does(tmp_path):
     with running_demo(tmp_path) as (_, _, client):
         [first] = wait_for(lambda: client.list_streams()["streams"], 20, "the demo's stream")

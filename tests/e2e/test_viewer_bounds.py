@@ -82,7 +82,7 @@ def edge(live):
     """Number of the newest segment and of the part after the newest one."""
     lines = get(f"{live.url}{live.playlist}").splitlines()
     hint = next(line for line in lines if line.startswith("#EXT-X-PRELOAD-HINT:TYPE=PART"))
-    name = hint.partition('URI="')[2]
+    name = hint.rpartition("/")[2]
     msn, part, _ = name.split(".", 2)
     return int(msn), int(part)
 

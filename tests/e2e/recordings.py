@@ -1,0 +1,46 @@
+"""What tests of recordings have in common."""
+
+from e2e.harness import wait_for
+
+BUCKET = "my-recordings"
+
+
+def configured(client, bucket=BUCKET, **wishes):
+    """A recording configuration that is ACTIVE."""
+    destination = {"s3": {"bucketName": bucket}}
+    answer = client.create_recording_configuration(destinationConfiguration=destination, **wishes)
+    arn = answer["recordingConfiguration"]["arn"]
+    assert answer["recordingConfiguration"]["state"] == "CREATING"
+
+    def state():
+        found = client.get_recording_configuration(arn=arn)["recordingConfiguration"]["state"]
+        return found if found != "CREATING" else None
+
+    assert wait_for(state, 20, "the bucket to be looked at") == "ACTIVE"
+    return arn
+
+
+def created(client, configuration, **wishes):
+    fields = {"type": "BASIC", "insecureIngest": True, "recordingConfigurationArn": configuration}
+    answer = client.create_channel(**(fields | wishes))
+    return answer["channel"]["arn"], answer["streamKey"]["value"]
+
+
+def events_of(client, arn):
+    sessions = client.list_stream_sessions(channelArn=arn)["streamSessions"]
+    return [
+        event["name"]
+        for session in reversed(sessions)
+        for event in reversed(
+            client.get_stream_session(channelArn=arn, streamId=session["streamId"])[
+                "streamSession"
+            ]["truncatedEvents"]
+        )
+    ]
+
+
+def recorded_of(data_dir, arn):
+    """The folder of a channel's only recording."""
+    root = data_dir / "buckets" / BUCKET
+    (check,) = root.glob(f"ivs/v1/*/{arn.rpartition('/')[2]}/**/events/ivs-check")
+    return check.parent.parent
