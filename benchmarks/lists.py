@@ -89,8 +89,9 @@ def units(store: Store, size: int) -> dict[str, Callable[[], Awaitable[Any]]]:
     last = Position(FIRST_MS + size - PAGE - 1, str(FIRST_ID + size - PAGE - 1))
     api = Api(
         store=store,
-        control=None,  # type: ignore[arg-type]  # CreateChannel asks nothing of the two
+        control=None,  # type: ignore[arg-type]  # CreateChannel asks nothing of the three
         destinations=None,  # type: ignore[arg-type]
+        metrics=None,  # type: ignore[arg-type]
         settings=ApiSettings(
             ingest_host="localhost", srt_host="localhost", playback_base_url="http://localhost"
         ),

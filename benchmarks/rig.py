@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from e2e.harness import FFMPEG, Server, wait_for
 
@@ -64,7 +65,7 @@ def sending(source: Path, urls: Sequence[str]) -> Iterator[list[subprocess.Popen
         yield senders
     finally:
         for sender in senders:
-            sender.kill()
+            sender.terminate()  # it says that it stops; the stream of a killed one would wait
         for sender in senders:
             sender.wait()
 
@@ -87,12 +88,17 @@ def ingest_urls(server: Server, channels: Sequence[dict[str, Any]]) -> list[str]
 
 def newest(server: Server, playback_url: str) -> tuple[str, str]:
     """Paths of the media playlist and of its newest part."""
-    path = playback_url[playback_url.index("/api/") :]
+    path = playback_path(playback_url)
     playlist = next(
         line for line in fetch(server.url + path).decode().splitlines() if line.startswith("/v1/")
     )
     parts = re.findall(r'EXT-X-PART:.*URI="([^"]+)"', fetch(server.url + playlist).decode())
-    return playlist, f"{playlist.rpartition('/')[0]}/{parts[-1]}"
+    return playlist, urljoin(playlist, parts[-1])
+
+
+def playback_path(playback_url: str) -> str:
+    """The path of a multivariant playlist."""
+    return playback_url[playback_url.index("/api/") :]
 
 
 def fetch(url: str) -> bytes:

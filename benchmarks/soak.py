@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urljoin
 
 import rig
 
@@ -34,7 +35,8 @@ WINDOW_FULL_S = 70
 SAMPLE_S = 1.0
 BLOCKS = 6
 QUIET_S = 65  # ended streams stay fetchable for about 52 s
-HINT = re.compile(rb'PRELOAD-HINT:TYPE=PART,URI="(\d+)\.(\d+)\.')
+HINT = re.compile(rb'PRELOAD-HINT:TYPE=PART,URI="(?:[^"]*/)?(\d+)\.(\d+)\.')
+VARIANT = re.compile(rb"#EXT-X-STREAM-INF:.*\n(.+)")
 PART = re.compile(rb'EXT-X-PART:.*URI="([^"]+)"')
 API_CALLS_AT_ONCE = 20
 MAX_LINE_BYTES = 1 << 20
@@ -60,11 +62,13 @@ class Viewer:
             self._writer.close()
 
     async def _play(self, path: str, rng: random.Random) -> None:
-        folder = path.rpartition("/")[0]
         body = await self._get(path)
+        if variant := VARIANT.search(body):  # a multivariant playlist: a session of its own
+            path = urljoin(path, variant[1].decode())
+            body = await self._get(path)
         while True:
             if parts := PART.findall(body):
-                await self._get(f"{folder}/{parts[-1].decode()}")
+                await self._get(urljoin(path, parts[-1].decode()))
             hint = HINT.search(body)
             if hint is None:
                 return
@@ -173,7 +177,7 @@ def main() -> None:
                 for each in channels:
                     wait_until_live(server.ivs(), each["channel"]["arn"])
                 time.sleep(3)
-                paths = [rig.newest(server, each["channel"]["playbackUrl"])[0] for each in channels]
+                paths = [rig.playback_path(each["channel"]["playbackUrl"]) for each in channels]
                 seconds = WINDOW_FULL_S + options.minutes * 60
                 samples, total = asyncio.run(soak(server, paths, options.viewers, seconds))
             time.sleep(QUIET_S)

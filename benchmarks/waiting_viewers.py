@@ -29,7 +29,7 @@ import rig
 
 from e2e.harness import Server, running_server, wait_until_live
 
-HINT = re.compile(rb'PRELOAD-HINT:TYPE=PART,URI="(\d+)\.(\d+)\.ts"')
+HINT = re.compile(rb'PRELOAD-HINT:TYPE=PART,URI="(?:[^"]*/)?(\d+)\.(\d+)\.ts"')
 LENGTH = re.compile(rb"content-length: (\d+)\r\n", re.IGNORECASE)
 SO_TIMESTAMPNS = 35  # Linux; Python names it only from 3.14 on
 STAMP = struct.Struct("qq")
