@@ -21,10 +21,10 @@ from headwater.api.app import Api, ApiSettings
 from headwater.api.quotas import Quotas
 from headwater.core.http import Request
 from headwater.core.secret import Secret
-from headwater.node.charts import Charts
-from headwater.node.destinations import Destinations, buckets_of
+from headwater.node.monitoring.charts import Charts
+from headwater.node.monitoring.series import SeriesLog
+from headwater.node.recording.destinations import Destinations, buckets_of
 from headwater.node.sections import RecordingSettings
-from headwater.node.series import SeriesLog
 from headwater.store import Store
 from headwater.store.identities import AccessKeyRecord
 

@@ -16,7 +16,7 @@ from headwater.api.headers import MODELED
 from headwater.api.operations import OPERATIONS
 from headwater.api.quotas import Quotas
 from headwater.core.http import Request
-from headwater.node.charts import Charts
+from headwater.node.monitoring.charts import Charts
 
 MODEL = botocore.session.Session().get_service_model("ivs")
 UUID4 = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

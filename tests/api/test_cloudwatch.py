@@ -19,8 +19,8 @@ from api.people import ACCOUNT, add_key, add_user, statement
 from headwater.api import cloudwatch_data
 from headwater.api.cloudwatch_wire import CloudWatchError, asked
 from headwater.core.http import Request
-from headwater.node.charts import NAMESPACE
-from headwater.node.series import HAS_AUDIO, HAS_VIDEO, HEALTHY, Row, Series, SeriesLog
+from headwater.node.monitoring.charts import NAMESPACE
+from headwater.node.monitoring.series import HAS_AUDIO, HAS_VIDEO, HEALTHY, Row, Series, SeriesLog
 from headwater.store.records import Scope
 
 REGION = "eu-west-1"

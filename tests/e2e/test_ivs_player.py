@@ -93,19 +93,25 @@ def test_it_plays_with_the_latency_it_shows(
     assert statistics.median(figures) == pytest.approx(true_s, abs=tolerance_s)
 
 
-@pytest.mark.parametrize("way", [signal.SIGTERM, signal.SIGKILL], ids=["goodbye", "killed"])
+@pytest.mark.parametrize(
+    ("way", "most_rebuffers"),
+    # A stream waits half a minute for an encoder that is gone without a word.
+    [(signal.SIGTERM, 0), (signal.SIGKILL, 1)],
+    ids=["goodbye", "killed"],
+)
 @pytest.mark.parametrize("container", ["TS", "FRAGMENTED_MP4"])
-def test_it_notices_the_end(server, client, channel, page, container, way):
+def test_it_notices_the_end(server, client, channel, page, container, way, most_rebuffers):
     made, key = channel(insecureIngest=True, containerFormat=container)
     with test_picture(server.ingest_url("rtmp", key["value"])) as encoder:
         wait_until_live(client, made["arn"])
         page.evaluate("url => play(url)", made["playbackUrl"])
         wait_for(lambda: stats(page)["position_s"] > 2, 20, "the player to play")
         encoder.send_signal(way)
-        wait_for(lambda: stats(page)["state"] != "Playing", 20, "the player to stop")
+        wait_for(lambda: stats(page)["state"] == "Ended", 60, "the player to stop")
 
     seen = stats(page)
-    assert (seen["state"], seen["errors"], seen["rebuffers"]) == ("Ended", [], 0)
+    assert seen["errors"] == []
+    assert seen["rebuffers"] <= most_rebuffers
 
 
 @pytest.mark.parametrize("container", ["TS", "FRAGMENTED_MP4"])

@@ -1,6 +1,6 @@
 import pytest
 
-from headwater.node import live
+from headwater.node.streams import live
 from headwater.store import Store
 from node.publishing import KEY, Clock, registry_of
 from store.rows import channel, insert_both, stream_key

@@ -12,13 +12,13 @@ from headwater.delivery.http import Delivery
 from headwater.delivery.quota import ViewQuota
 from headwater.ingest.gate import PublishAttempt
 from headwater.media.transcode.wire import EncoderSettings
-from headwater.node.admission import PlaybackAdmission
-from headwater.node.capacity import Capacity
-from headwater.node.countries import CountryDatabase
-from headwater.node.live import LiveRegistry, Packaging
-from headwater.node.packager import Ladders
-from headwater.node.publisher import Publisher
-from headwater.node.sessions import SessionLog
+from headwater.node.streams.capacity import Capacity
+from headwater.node.streams.live import LiveRegistry, Packaging
+from headwater.node.streams.packager import Ladders
+from headwater.node.streams.publisher import Publisher
+from headwater.node.streams.sessions import SessionLog
+from headwater.node.viewing.admission import PlaybackAdmission
+from headwater.node.viewing.countries import CountryDatabase
 from media.encoders import encode
 
 KEY = Secret("sk_hush")

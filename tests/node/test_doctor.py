@@ -7,13 +7,13 @@ import pytest
 from msgspec import structs
 
 from headwater.node import doctor
-from headwater.node.capacity import Encoder, Probed
 from headwater.node.certificate import certificate_files
 from headwater.node.config import load_config
 from headwater.node.keys import lock_data_dir, opened_store
 from headwater.node.listen import listen, port_of
 from headwater.node.sections import TranscodeSettings
 from headwater.node.settings import Settings
+from headwater.node.streams.capacity import Encoder, Probed
 
 FREE_PORTS = {"http.port": 0, "http.tls_port": 0, "rtmp.port": 0, "rtmp.tls_port": 0}
 WORKS = Encoder(offered=True, opens=True, reason="")

@@ -17,13 +17,13 @@ from headwater.cli.paste import key_lines
 from headwater.cli.serve import running_node, stop_requested
 from headwater.cli.text import out
 from headwater.core.secret import Secret
-from headwater.node.broadcast import Broadcast
 from headwater.node.config import PUBLISH_URL_VARIABLE, Config
 from headwater.node.demo import DEMO_BUCKET, DemoChannel, demo_channel
-from headwater.node.destinations import BUCKETS_FOLDER
 from headwater.node.logs import configure_logging
 from headwater.node.node import Node
+from headwater.node.recording.destinations import BUCKETS_FOLDER
 from headwater.node.settings import Settings
+from headwater.node.streams.broadcast import Broadcast
 
 REFRESH_S = 0.5
 RESTART_S = 2.0

@@ -21,10 +21,10 @@ from headwater.cli.loop import run
 from headwater.cli.options import with_settings
 from headwater.cli.text import aligned, out, print_table
 from headwater.core.errors import OperatorError
-from headwater.node import recordings
 from headwater.node.config import Config
-from headwater.node.export import export
-from headwater.node.recordings import Located
+from headwater.node.recording import recordings
+from headwater.node.recording.export import export
+from headwater.node.recording.recordings import Located
 from headwater.recording.event_file import EventFile, GapEntry, ThumbnailEntry
 from headwater.recording.verify import Report, verify
 

@@ -17,11 +17,11 @@ from cryptography import x509
 from msgspec import Struct
 
 from headwater.core.errors import OperatorError
-from headwater.node.capacity import Probed, probe
 from headwater.node.certificate import RENEW_DAYS, CertificateFiles, server_context
 from headwater.node.keys import DATABASE_FILE, LOCK_FILE, lock_data_dir, opened_store
 from headwater.node.listen import listen
 from headwater.node.settings import Settings
+from headwater.node.streams.capacity import Probed, probe
 
 LITTLE_DISK_BYTES = 1 << 30
 """Less room than this is little: the database must never meet a full disk."""

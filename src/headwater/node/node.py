@@ -20,13 +20,7 @@ from headwater.delivery.http import Delivery
 from headwater.delivery.quota import ViewQuota
 from headwater.ingest.server import RtmpServer
 from headwater.media.transcode.wire import EncoderSettings
-from headwater.node.admission import PlaybackAdmission
-from headwater.node.archive_site import ArchiveSite, shows_recordings
-from headwater.node.capacity import Capacity, known_units, measure
 from headwater.node.certificate import Certificate, CertificateFiles, certificate_files
-from headwater.node.charts import Charts
-from headwater.node.countries import CountryDatabase
-from headwater.node.destinations import Destinations, buckets_of
 from headwater.node.event_delivery import EventDelivery
 from headwater.node.http_server import HttpServer
 from headwater.node.keys import (
@@ -36,19 +30,25 @@ from headwater.node.keys import (
     prepare_data_dir,
     server_id,
 )
-from headwater.node.limits import viewers_breach
 from headwater.node.listen import listen, port_of
-from headwater.node.live import LiveRegistry, Packaging
-from headwater.node.metrics import Lag, Metrics
-from headwater.node.packager import Ladders
+from headwater.node.monitoring.charts import Charts
+from headwater.node.monitoring.metrics import Lag, Metrics
+from headwater.node.monitoring.series import SeriesLog
 from headwater.node.proxies import Proxies
 from headwater.node.quotas import quotas_of
-from headwater.node.recorder import Recorder
+from headwater.node.recording.archive_site import ArchiveSite, shows_recordings
+from headwater.node.recording.destinations import Destinations, buckets_of
+from headwater.node.recording.recorder import Recorder
+from headwater.node.recording.thumbnailer import ThumbnailProcess
 from headwater.node.routes import Pages, Routes
-from headwater.node.series import SeriesLog
-from headwater.node.sessions import LIMIT_BREACH, SessionLog
 from headwater.node.settings import Settings
-from headwater.node.thumbnailer import ThumbnailProcess
+from headwater.node.streams.capacity import Capacity, known_units, measure
+from headwater.node.streams.limits import viewers_breach
+from headwater.node.streams.live import LiveRegistry, Packaging
+from headwater.node.streams.packager import Ladders
+from headwater.node.streams.sessions import LIMIT_BREACH, SessionLog
+from headwater.node.viewing.admission import PlaybackAdmission
+from headwater.node.viewing.countries import CountryDatabase
 from headwater.recording.thumbnails_maker import thumbnailers
 from headwater.store import Store
 from headwater.store.identities import AccessKeyRecord

@@ -6,8 +6,8 @@ from headwater.api.app import Api
 from headwater.core.http import Request, Response
 from headwater.delivery.address import ChannelAddress, playback_path
 from headwater.delivery.http import Delivery
-from headwater.node.archive_site import ArchiveSite
-from headwater.node.metrics import Metrics
+from headwater.node.monitoring.metrics import Metrics
+from headwater.node.recording.archive_site import ArchiveSite
 from headwater.store import Store
 
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from headwater.node.destinations import BUCKETS_FOLDER
+from headwater.node.recording.destinations import BUCKETS_FOLDER
 
 NOBODY = "arn:aws:ivs:eu-west-1:123456789012:recording-configuration/abcdABCDefgh"
 BUCKET = {"s3": {"bucketName": "my-bucket"}}

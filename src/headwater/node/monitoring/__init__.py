@@ -1,0 +1,1 @@
+"""What is measured of streams, and how it is read."""

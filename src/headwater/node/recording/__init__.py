@@ -1,0 +1,1 @@
+"""Recordings of streams: made, kept, shown and read back."""

@@ -1,0 +1,1 @@
+"""Who may watch: tokens, policies and countries, looked up."""
