@@ -127,19 +127,7 @@ class Node:
 
     async def _start(self) -> None:
         settings = self._settings
-        rtmp_sock, rtmps_sock, http_sock, https_sock = [
-            self._stack.enter_context(listen(address, port, name))
-            for name, address, port in (
-                ("rtmp.port", settings.rtmp.bind_address, settings.rtmp.port),
-                ("rtmp.tls_port", settings.rtmp.bind_address, settings.rtmp.tls_port),
-                ("http.port", settings.http.bind_address, settings.http.port),
-                ("http.tls_port", settings.http.bind_address, settings.http.tls_port),
-            )
-        ]
-        self.endpoints = _endpoints(
-            settings,
-            [port_of(sock) for sock in (http_sock, https_sock, rtmp_sock, rtmps_sock)],
-        )
+        sockets = self._bind()
         data_dir = prepare_data_dir(settings)
         lock = self._stack.enter_context(lock_data_dir(data_dir))
         certificate = self._certificate(data_dir)
@@ -148,15 +136,10 @@ class Node:
         self.new_key = await ensure_root_key(self.store, settings.server.account_id)
 
         capacity = await self._capacity()
-        server = server_id(lock)
-        events = EventDelivery(settings, self.store, server=server, now_ms=now_ms)
-        await events.start()
-        self._stack.push_async_callback(events.close)
-        sessions = SessionLog(self.store, server=server, now_ms=now_ms, on_events=events.wake)
-        await sessions.start()
-        self._stack.push_async_callback(sessions.close)
+        sessions = await self._make_sessions(server_id(lock))
         delivery = self._make_delivery(sessions)
-        destinations = Destinations(buckets_of(settings.recording, data_dir), self.store)
+        buckets = buckets_of(settings.recording, data_dir)
+        destinations = Destinations(buckets, self.store)
         self._stack.push_async_callback(destinations.settle)
         recorder = await self._recorder(data_dir, destinations, sessions)
         self.live = self._make_registry(delivery, sessions, capacity, recorder)
@@ -167,7 +150,7 @@ class Node:
             delivery=delivery,
             archive=ArchiveSite(
                 store=self.store,
-                buckets=buckets_of(settings.recording, data_dir),
+                buckets=buckets,
                 is_on=shows_recordings(settings),
                 now_s=time.monotonic,
                 now=lambda: datetime.now(UTC),
@@ -176,23 +159,55 @@ class Node:
             pages=self._pages,
             store=self.store,
         )
-        https = self._http_server(https_sock, routes, certificate.files)
-        rtmps = self._rtmp_server()
-        http, rtmp = self._http_server(http_sock, routes, None), self._rtmp_server()
-        # All at once: each gives what is under way up to a second.
-        self._stack.push_async_callback(_all, http.stop, https.stop, rtmp.close, rtmps.close)
-        # Before: a broken connection leaves a stream that waits for it.
-        self._stack.callback(self.live.stop_all, "server is shutting down")
-        http.start()
-        https.start()
-        await rtmp.start(rtmp_sock, self.live)
-        await rtmps.start(rtmps_sock, self.live, ssl_context=certificate.context)
+        https = await self._serve(sockets, routes, certificate)
         for work in (
             self._tick(delivery),
             _watch(certificate, https),
             self._measure(capacity),
         ):
             self._stack.callback(asyncio.create_task(work).cancel)
+
+    def _bind(self) -> dict[str, socket.socket]:
+        """The listening sockets, by the setting that names each one's port."""
+        http, rtmp = self._settings.http, self._settings.rtmp
+        sockets = {
+            name: self._stack.enter_context(listen(address, port, name))
+            for name, address, port in (
+                ("rtmp.port", rtmp.bind_address, rtmp.port),
+                ("rtmp.tls_port", rtmp.bind_address, rtmp.tls_port),
+                ("http.port", http.bind_address, http.port),
+                ("http.tls_port", http.bind_address, http.tls_port),
+            )
+        }
+        ports = {name: port_of(sock) for name, sock in sockets.items()}
+        self.endpoints = _endpoints(self._settings, ports)
+        return sockets
+
+    async def _make_sessions(self, server: str) -> SessionLog:
+        events = EventDelivery(self._settings, self.store, server=server, now_ms=now_ms)
+        await events.start()
+        self._stack.push_async_callback(events.close)
+        sessions = SessionLog(self.store, server=server, now_ms=now_ms, on_events=events.wake)
+        await sessions.start()
+        self._stack.push_async_callback(sessions.close)
+        return sessions
+
+    async def _serve(
+        self, sockets: dict[str, socket.socket], routes: Routes, certificate: Certificate
+    ) -> HttpServer:
+        """Answer on all ports; returns the server of HTTPS, whose certificate is renewed."""
+        http = self._http_server(sockets["http.port"], routes, None)
+        https = self._http_server(sockets["http.tls_port"], routes, certificate.files)
+        rtmp, rtmps = self._rtmp_server(), self._rtmp_server()
+        # All at once: each gives what is under way up to a second.
+        self._stack.push_async_callback(_all, http.stop, https.stop, rtmp.close, rtmps.close)
+        # Before: a broken connection leaves a stream that waits for it.
+        self._stack.callback(self.live.stop_all, "server is shutting down")
+        http.start()
+        https.start()
+        await rtmp.start(sockets["rtmp.port"], self.live)
+        await rtmps.start(sockets["rtmp.tls_port"], self.live, ssl_context=certificate.context)
+        return https
 
     async def _tick(self, delivery: Delivery) -> None:
         """Let time pass for what has no clock of its own."""
@@ -365,16 +380,15 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _endpoints(settings: Settings, ports: list[int]) -> Endpoints:
-    http_port, https_port, rtmp_port, rtmps_port = ports
-    host = _reachable(settings.http.bind_address)
+def _endpoints(settings: Settings, ports: dict[str, int]) -> Endpoints:
+    host, http_port = _reachable(settings.http.bind_address), ports["http.port"]
     return Endpoints(
         host=host,
         ingest_host=_reachable(settings.rtmp.bind_address),
         http_port=http_port,
-        https_port=https_port,
-        rtmp_port=rtmp_port,
-        rtmps_port=rtmps_port,
+        https_port=ports["http.tls_port"],
+        rtmp_port=ports["rtmp.port"],
+        rtmps_port=ports["rtmp.tls_port"],
         playback_base_url=settings.public.playback_url or f"http://{_bracketed(host)}:{http_port}",
     )
 
