@@ -100,6 +100,7 @@ class Node:
     def __init__(self, settings: Settings, pages: Pages) -> None:
         self._settings = settings
         self._pages = pages
+        self._quotas = quotas_of(settings.quotas)
         self._stack = AsyncExitStack()
         self._series = SeriesLog()
         self._lag = Lag()
@@ -221,7 +222,7 @@ class Node:
             self._series.look(self.live.broadcasts(), now_ms())
 
     def _make_delivery(self, sessions: SessionLog) -> Delivery:
-        limit = quotas_of(self._settings.quotas).concurrent_views
+        limit = self._quotas.concurrent_views
 
         def breached(channel: ChannelAddress, views: int) -> None:
             breach = viewers_breach(limit, views)
@@ -326,7 +327,7 @@ class Node:
                 capacity=capacity,
             ),
             max_streams=self._settings.rtmp.max_streams,
-            quotas=quotas_of(self._settings.quotas),
+            quotas=self._quotas,
             random_bytes=secrets.token_bytes,
             now_ms=now_ms,
             recorder=recorder,
@@ -366,7 +367,7 @@ class Node:
                 ingest_host=public.ingest_host or self.endpoints.ingest_host,
                 srt_host=public.srt_host or self.endpoints.ingest_host,
                 playback_base_url=self.endpoints.playback_base_url,
-                quotas=quotas_of(self._settings.quotas),
+                quotas=self._quotas,
                 max_body_bytes=self._settings.http.max_body_bytes,
             ),
             random_bytes=secrets.token_bytes,
