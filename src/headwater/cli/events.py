@@ -2,15 +2,12 @@
 
 import asyncio
 import os
-import re
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from datetime import datetime
 from ipaddress import ip_address
-from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -19,6 +16,7 @@ import typer
 from headwater.cli.loop import run
 from headwater.cli.options import with_settings
 from headwater.cli.text import out, print_table
+from headwater.cli.values import duration_s, text_of
 from headwater.core.arn import parse_arn
 from headwater.core.errors import OperatorError
 from headwater.core.secret import Secret
@@ -53,10 +51,6 @@ Time = Annotated[
 ]
 
 
-_UNITS_S = MappingProxyType({"s": 1, "m": 60, "h": 3600, "d": 86_400})
-_AGO = re.compile(r"([0-9]{1,6})([smhd])")
-
-
 @events_app.command("tail")
 @with_settings
 def tail(
@@ -73,7 +67,7 @@ def tail(
     """Print events as they happen, one JSON object a line, until Ctrl-C."""
     following = event_rules.follow(
         config.settings,
-        pattern=None if pattern is None else event_rules.read_pattern(_text(pattern)),
+        pattern=None if pattern is None else event_rules.read_pattern(_pattern_text(pattern)),
         channel_id=_channel_id(channel),
         since_ms=None if since is None else _time_ms("--since", since),
     )
@@ -134,9 +128,11 @@ def rules_put(
     scope = event_rules.scope_of(config.settings, account, region)
     wanted = event_rules.WantedRule(
         name=name,
-        pattern=_text(pattern),
+        pattern=_pattern_text(pattern),
         target=target_of(to, _options(with_ or []), region=scope.region),
-        secret=None if secret_file is None else Secret(_read(secret_file).strip()),
+        secret=None
+        if secret_file is None
+        else Secret(text_of("--secret-file", secret_file).strip()),
         is_enabled=not disabled,
     )
     rule, made = run(event_rules.put_rule(config.settings, scope, wanted))
@@ -230,8 +226,9 @@ def _channel_id(text: str | None) -> str:
 
 
 def _time_ms(option: str, text: str) -> int:
-    if ago := _AGO.fullmatch(text):
-        return _now_ms() - int(ago[1]) * _UNITS_S[ago[2]] * 1000
+    ago_s = duration_s(text)
+    if ago_s is not None:
+        return _now_ms() - ago_s * 1000
     try:
         time_of = datetime.fromisoformat(text)
     except ValueError:
@@ -241,15 +238,8 @@ def _time_ms(option: str, text: str) -> int:
     return round(time_of.timestamp() * 1000)
 
 
-def _text(text: str) -> str:
-    return _read(text[1:]) if text.startswith("@") else text
-
-
-def _read(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"{file!r} cannot be read: {error}") from None
+def _pattern_text(text: str) -> str:
+    return text_of("--pattern", text[1:]) if text.startswith("@") else text
 
 
 def _now_ms() -> int:

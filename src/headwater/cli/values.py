@@ -17,10 +17,16 @@ def seconds_of(flag: str, text: str) -> int:
     Raises:
         OperatorError: it is none of them.
     """
-    match = _DURATION.fullmatch(text)
-    if match is None:
+    seconds = duration_s(text)
+    if seconds is None:
         raise OperatorError(f"{flag} {text!r}: a number and s, m, h or d, e.g. 1h")
-    return int(match[1]) * _UNITS_S[match[2]]
+    return seconds
+
+
+def duration_s(text: str) -> int | None:
+    """The seconds of `90s`, `10m`, `1h` or `2d`; None when it is none of them."""
+    match = _DURATION.fullmatch(text)
+    return int(match[1]) * _UNITS_S[match[2]] if match else None
 
 
 def text_of(flag: str, file: str) -> str:
@@ -30,6 +36,6 @@ def text_of(flag: str, file: str) -> str:
         OperatorError: it cannot be read.
     """
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text()
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise OperatorError(f"{flag} {file!r} cannot be read: {error}") from None
