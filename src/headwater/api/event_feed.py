@@ -144,7 +144,7 @@ class EventFeed:
 
 
 def _wanted(request: Request, scope: Scope) -> _Wanted:
-    given = parse_qs(request.query).get("channel", [])
+    given = parse_qs(request.query, keep_blank_values=True).get("channel", [])
     if not given:
         return _Wanted(scope, "")
     arn = parse_arn(given[0]) or parse_arn(

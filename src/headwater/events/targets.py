@@ -10,6 +10,7 @@ Secrets are no part of a target: a rule has at most one, and keeps it beside.
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
@@ -34,6 +35,7 @@ _KEY_ID = r"^[A-Za-z0-9_]{1,128}\Z"
 _SUBJECT_FIELD = re.compile(r"\{([^{}]*)\}")
 _SUBJECT_FIELDS = frozenset({"account", "region", "channel", "type", "name"})
 _SUBJECT_TEXT = re.compile(r"[!-~]+")
+_SWITCH = MappingProxyType({"on": True, "off": False})
 _NOT_A_TOKEN = re.compile(r"[^a-z0-9_-]+")
 _AWS_HOST = re.compile(r"(?i)(\.amazonaws\.com(\.cn)?|\.api\.aws)\.?")
 
@@ -150,7 +152,9 @@ def target_of(to: str, options: Mapping[str, str], *, region: str) -> dict[str, 
         )
     given: dict[str, Any] = {**fields, **options}
     if "jetstream" in options:
-        given["jetstream"] = options["jetstream"] == "on"
+        if options["jetstream"] not in _SWITCH:
+            raise OperatorError(f"jetstream is on or off, not {options['jetstream']!r}")
+        given["jetstream"] = _SWITCH[options["jetstream"]]
     stored: dict[str, Any] = msgspec.to_builtins(read_target(given))
     return stored
 

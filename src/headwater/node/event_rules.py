@@ -8,7 +8,7 @@ import asyncio
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -62,6 +62,13 @@ class WantedRule(Struct, frozen=True, kw_only=True):
     is_enabled: bool
 
 
+class Again(Struct, frozen=True, kw_only=True):
+    """Events that shall be delivered again."""
+
+    between_ms: tuple[int, int] | None  # those that the rule wants, written then (Unix ms)
+    ids: Sequence[str]  # these, wanted or not
+
+
 def scope_of(settings: Settings, account: str | None, region: str | None) -> Scope:
     """The account and region that a command speaks of.
 
@@ -98,7 +105,7 @@ async def put_rule(
         raise OperatorError(f"rule {wanted.name!r}: 1 to 64 letters, digits and . _ -")
     read_pattern(wanted.pattern)
     target = read_target(wanted.target)
-    async with opened_store(settings) as store, store.write() as work:
+    async with opened_store(settings, make=True) as store, store.write() as work:
         old = await work.events.rule(scope, wanted.name)
         if old is None and len(await work.events.rules(scope)) >= MAX_RULES:
             raise OperatorError(f"there are {MAX_RULES} rules in {scope.region} already")
@@ -135,22 +142,24 @@ async def delete_rule(settings: Settings, scope: Scope, name: str) -> None:
         await work.events.delete_rule((await _rule(work, scope, name)).id)
 
 
-async def redeliver(
-    settings: Settings, scope: Scope, name: str, *, between_ms: tuple[int, int] | None
-) -> int:
+async def redeliver(settings: Settings, scope: Scope, name: str, again: Again) -> int:
     """`headwater events redeliver`: gives how many events are on their way.
 
     Args:
         settings: of the server.
         scope: the rule's account and region.
         name: the rule's.
-        between_ms: deliver events again that were written between these (Unix ms); None:
-            try now what waits.
+        again: what is delivered again; nothing: what waits is tried now.
+
+    Raises:
+        OperatorError: there is no such rule, or no such event of its account and region.
     """
     async with opened_store(settings) as store, store.write() as work:
         rule = await _rule(work, scope, name)
-        if between_ms is not None:
-            await _enqueue(work, rule, *between_ms)
+        if again.between_ms is not None:
+            await _enqueue(work, rule, *again.between_ms)
+        if again.ids:
+            await _enqueue_by_id(work, rule, again.ids)
         await work.events.hurry(rule.id, _now_ms())
         backlogs = await work.events.backlogs()
     return backlogs[rule.id].waiting if rule.id in backlogs else 0
@@ -193,6 +202,13 @@ async def _enqueue(work: UnitOfWork, rule: RuleRecord, from_ms: int, to_ms: int)
         wanted = [one.seq for one in found if pattern.matches(msgspec.json.decode(one.body))]
         if wanted:
             await work.events.enqueue(rule.id, wanted, _now_ms())
+
+
+async def _enqueue_by_id(work: UnitOfWork, rule: RuleRecord, ids: Sequence[str]) -> None:
+    found = await work.events.seqs(Scope(rule.account, rule.region), ids)
+    if lacking := [each for each in ids if each not in found]:
+        raise OperatorError(f"there is no event {lacking[0]!r} in {rule.region}, or not any more")
+    await work.events.enqueue(rule.id, list(found.values()), _now_ms())
 
 
 async def _page(work: UnitOfWork, rule: RuleRecord, seq: int, last: int) -> list[EventRecord]:

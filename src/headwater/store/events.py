@@ -186,6 +186,13 @@ class Events:
         """The place of the last event that was written before that time; 0: of none."""
         return await self._number(select(func.max(_E.seq)).where(_E.written_at_ms < time_ms))
 
+    async def seqs(self, scope: Scope, ids: Sequence[str]) -> dict[str, int]:
+        """The places of events of a scope, by their ids, of those that are kept."""
+        query = select(_E.id, _E.seq).where(
+            _E.account == scope.account, _E.region == scope.region, _E.id.in_(ids)
+        )
+        return {row["id"]: row["seq"] for row in await self._rows(query)}
+
     # Rules.
 
     async def rules(self, scope: Scope | None = None) -> list[RuleRecord]:

@@ -138,7 +138,12 @@ def test_every_metric_that_has_samples_is_listed_with_its_dimensions():
     assert (NAMESPACE, "IngestVideoBitrate", {"Channel": "a", "Track": TRACK}) in listed
     assert (NAMESPACE, "IngestVideoBitrate", {"Channel": "b"}) not in listed
     assert (NAMESPACE, "ConcurrentStreams", {"Health": "STARVING"}) in listed
-    assert {name for _, name, _ in listed} == set(METRICS)
+    assert {name for space, name, _ in listed if space == NAMESPACE} == set(METRICS)
+    use = {"Service": "IVS", "Class": "None", "Type": "Resource"}
+    assert [each for each in listed if each[0] == USAGE_NAMESPACE] == [
+        (USAGE_NAMESPACE, "ResourceCount", {**use, "Resource": resource})
+        for resource in ("ConcurrentStreams", "ConcurrentViews")
+    ]
     assert Charts(Log(series([EARLY]))).metrics(SCOPE)[0][1] == "IngestAudioBitrate"
     for namespace, name, dimensions in listed:
         found = charts.samples(SCOPE, (namespace, name), dimensions, (NOW_S, NOW_S + 60, 1))

@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from operator import add
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -146,6 +147,7 @@ METRICS: Mapping[str, Metric] = {
 
 _USED = ("ConcurrentStreams", "ConcurrentViews")
 """Of the account's resources, as AWS/Usage counts them."""
+_USE = MappingProxyType({"Class": "None", "Service": "IVS", "Type": "Resource"})
 
 
 class Charts:
@@ -214,6 +216,8 @@ class Charts:
             channels = sorted({each.channel_id for each in series if _has_any(each, metric)})
             for names in metric.dimensions if channels else ():
                 listed += [(NAMESPACE, name, each) for each in _valued(names, channels)]
+            if channels and name in _USED:
+                listed.append((USAGE_NAMESPACE, USAGE_METRIC, {**_USE, "Resource": name}))
         return listed
 
 
@@ -225,8 +229,7 @@ def _found(
     if namespace == USAGE_NAMESPACE:
         rest = dict(dimensions)
         resource = rest.pop("Resource", "")
-        is_ours = rest == {"Service": "IVS", "Class": "None", "Type": "Resource"}
-        if name != USAGE_METRIC or not is_ours or resource not in _USED:
+        if name != USAGE_METRIC or rest != _USE or resource not in _USED:
             return None, {}
         return METRICS[resource], {}
     found = METRICS.get(name) if namespace == NAMESPACE else None

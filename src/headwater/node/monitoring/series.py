@@ -4,14 +4,14 @@
 
 A second of a stream takes 19 bytes: three hours of it 205 kB, and with the slack and what
 arrays hold in reserve a stream never has more than 250 kB. Series of streams that are over
-stay until they are KEPT_S old, or until there is too much of them. Nothing of it survives a
+stay until they are KEPT_S old, or until there is too much of them. `history` keeps them over a
 restart.
 
 Pure: the time is given. Seconds are Unix time; only those that are over are kept.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -69,6 +69,7 @@ class Series:
         "keyframe_ms",
         "live_s",
         "recorded_s",
+        "saved_s",
         "scope",
         "state",
         "stream_id",
@@ -81,6 +82,7 @@ class Series:
         self.channel_id = channel_id
         self.stream_id = stream_id
         self.first_s = first_s  # of what is still there
+        self.saved_s = first_s  # what is before it is on the disk
         self.video_bytes = array("I")
         self.audio_bytes = array("I")
         self.frames = array("H")
@@ -127,6 +129,28 @@ class Series:
         begin = min(max(0, first_s - self.first_s), len(self))
         return slice(begin, min(max(begin, end_s - self.first_s), len(self)))
 
+    def columns_since(self, first_s: int) -> tuple[bytes, ...]:
+        """Its rows from then on, each column's bytes."""
+        rows = self.rows(first_s, self.end_s)
+        return tuple(column[rows].tobytes() for column in self._columns())
+
+    @staticmethod
+    def fits(columns: Sequence[bytes]) -> bool:
+        """Whether they are whole columns of equally many rows."""
+        if len(columns) != len(_SIZES):
+            return False
+        pairs = list(zip(columns, _SIZES, strict=True))
+        lengths = {len(column) // size for column, size in pairs}
+        return len(lengths) == 1 and not any(len(column) % size for column, size in pairs)
+
+    def extend(self, columns: Sequence[bytes]) -> None:
+        """Add rows that `columns_since` gave, which follow its last."""
+        for column, added in zip(self._columns(), columns, strict=True):
+            column.frombytes(added)
+        if len(self) >= KEPT_S + SLACK_S:
+            self.forget(SLACK_S)
+        self.saved_s = self.end_s
+
     def _columns(self) -> "tuple[array[int], ...]":
         return (
             self.video_bytes,
@@ -136,6 +160,10 @@ class Series:
             self.viewers,
             self.state,
         )
+
+
+_SIZES = tuple(array(code).itemsize for code in "IIHIIB")
+"""Bytes of a number in each column."""
 
 
 class Stream(Protocol):
@@ -188,6 +216,12 @@ class SeriesLog:
         for series in self._on.values():
             self._end(series)
         self._on = on
+        self._forget(now_ms // 1000 - KEPT_S)
+
+    def restore(self, ended: Iterable[Series], now_ms: int) -> None:
+        """Take over series of an earlier run; its streams are over."""
+        for series in sorted(ended, key=lambda each: each.end_s):
+            self._end(series)
         self._forget(now_ms // 1000 - KEPT_S)
 
     def series(self, scope: Scope) -> list[Series]:
