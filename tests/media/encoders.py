@@ -31,13 +31,13 @@ def _pictures(rate, seconds, size):
         yield frame
 
 
-def _sounds(seconds):
-    for number in range(int(seconds * SAMPLE_RATE_HZ / 1024)):
+def _sounds(seconds, rate):
+    for number in range(int(seconds * rate / 1024)):
         frame = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
-        frame.sample_rate = SAMPLE_RATE_HZ
+        frame.sample_rate = rate
         for plane in frame.planes:
             plane.update(bytes(plane.buffer_size))
-        frame.pts, frame.time_base = number * 1024, Fraction(1, SAMPLE_RATE_HZ)
+        frame.pts, frame.time_base = number * 1024, Fraction(1, rate)
         yield frame
 
 
@@ -51,6 +51,7 @@ def encode(
     audio=True,
     video=True,
     size=(WIDTH, HEIGHT),
+    audio_rate=SAMPLE_RATE_HZ,
 ):
     """An FLV made by FFmpeg's own muxer, read back as CodecConfig and EncodedFrame."""
     file = io.BytesIO()
@@ -67,8 +68,8 @@ def encode(
             }
             streams.append((stream, _pictures(rate, seconds, size)))
         if audio:
-            stream = out.add_stream("aac", rate=SAMPLE_RATE_HZ)
-            streams.append((stream, _sounds(seconds)))
+            stream = out.add_stream("aac", rate=audio_rate)
+            streams.append((stream, _sounds(seconds, audio_rate)))
         packets = []
         for stream, frames in streams:
             for frame in frames:

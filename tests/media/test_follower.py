@@ -10,7 +10,7 @@ from headwater.media import follower as module
 from headwater.media.follower import Follower
 from headwater.media.segmenter import Segmenter
 from media.packets import AUDIO, BOTH, VIDEO, steady
-from media.readers import ts_packets
+from media.readers import boxes, ts_packets
 
 SMALL = structs.replace(VIDEO, width=284, height=160, codec_string="avc1.4D400C")
 ENCODED = TrackSet(video=SMALL, audio=AUDIO)
@@ -70,6 +70,25 @@ def times(events):
 
 def parts(events):
     return [event for event in events if isinstance(event, Part)]
+
+
+def test_frames_of_uneven_lengths_do_not_overlap_where_parts_end():
+    pair = Pair("FRAGMENTED_MP4")
+    pair.both(steady(30, 1, 4, audio=False))  # 33 and 34 ms; at a cut the next is not there yet
+    pair.end()
+
+    ends = [0]
+    for part in parts(pair.followed):
+        fragment = dict(boxes(part.payload))[b"moof"]
+        for kind, traf in boxes(fragment):
+            if kind == b"traf":
+                fields = dict(boxes(traf))
+                start = int.from_bytes(fields[b"tfdt"][4:12], "big")
+                count = int.from_bytes(fields[b"trun"][4:8], "big")
+                rows = [fields[b"trun"][12 + 16 * n : 16 + 16 * n] for n in range(count)]
+                assert start >= ends[-1]
+                ends.append(start + sum(int.from_bytes(row, "big") for row in rows))
+    assert len(ends) > 10
 
 
 def gaps(events):

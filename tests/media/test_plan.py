@@ -78,6 +78,11 @@ def test_lost_frames_do_not_change_the_rate():
     assert frame_rate(times, None) == 30.0
 
 
+def test_steps_that_only_keep_times_rising_do_not_change_the_rate():
+    assert frame_rate([1, 2, 60, *range(3000, 18_001, 3000)], None) == 30.0
+    assert frame_rate([1, 2, 3], 25.0) == 25.0
+
+
 def test_the_stated_rate_only_settles_what_was_measured():
     times = [number * 100 // 3 * 90 for number in range(30)]
 

@@ -4,6 +4,7 @@ from itertools import groupby
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from headwater.core.errors import LimitError
 from headwater.core.packet import Packet
@@ -15,6 +16,7 @@ from headwater.core.segment import (
     StreamPlan,
 )
 from headwater.core.track import TrackSet
+from headwater.media import segmenter
 from headwater.media.segmenter import Segmenter
 from media.packets import AUDIO, BOTH, VIDEO, in_order, picture, sound, steady
 from media.readers import ts_packets, ts_payload
@@ -278,6 +280,40 @@ def test_new_tracks_end_the_segment_and_start_a_discontinuity(container):
     assert has_init == ([True, False, True, False] if container != "TS" else [False] * 4)
 
 
+JUMP = TrackSet(video=VIDEO, audio=None, discontinuity=True)
+OTHER_PARAMETERS = structs.replace(JUMP, times_go_on=True)
+CHANGES = [
+    # id,                               changes,                              times go on
+    ("other parameters",                [OTHER_PARAMETERS],                   True),
+    ("others twice",                    [OTHER_PARAMETERS, OTHER_PARAMETERS], True),
+    ("a jump",                          [JUMP],                               False),
+    ("a jump, then other parameters",   [JUMP, OTHER_PARAMETERS],             False),
+    ("other parameters, then a jump",   [OTHER_PARAMETERS, JUMP],             False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"), [row[1:] for row in CHANGES], ids=[row[0] for row in CHANGES]
+)
+def test_a_discontinuity_says_whether_times_go_on(changes, expected):
+    packets = steady(30, 1, 6, audio=False)
+
+    events = run(VIDEO_ONLY, *packets[:90], *changes, *packets[90:])
+
+    assert [each.discontinuity for each in started(events)] == [False, False, True, False]
+    assert [each.times_go_on for each in started(events)] == [False, False, expected, False]
+
+
+def test_times_do_not_go_on_over_a_hole_in_the_media():
+    packets = steady(30, 1, 8, audio=False)
+    early, late = packets[:90], [p for p in packets[90:] if p.dts >= 400_000]
+
+    events = run(VIDEO_ONLY, *early, OTHER_PARAMETERS, *packets[90:91], *late)
+
+    assert [each.discontinuity for each in started(events)].count(True) == 2
+    assert [each.times_go_on for each in started(events) if each.discontinuity] == [True, False]
+
+
 def test_the_same_tracks_after_a_jump_need_no_new_init():
     again = TrackSet(video=VIDEO, audio=AUDIO, discontinuity=True)
     packets = steady(30, 1, 3)
@@ -314,6 +350,18 @@ def test_the_plan_comes_with_the_second_key_frame_or_after_six_seconds():
     assert planned_after(steady(30, 20, 9, audio=False)) == 180
     only_sound = TrackSet(video=None, audio=AUDIO)
     assert planned_after([sound(n) for n in range(99)], only_sound) == 47
+
+
+@pytest.mark.parametrize(("bound", "value"), [("BYTES", 1000), ("ITEMS", 10)])
+def test_no_more_is_held_for_a_plan_than(monkeypatch, bound, value):
+    monkeypatch.setattr(segmenter, f"MAX_PLANNING_{bound}", value)
+    packets = [structs.replace(packet, data=bytes(100)) for packet in steady(30, 20, 9)]
+    planning = Segmenter("TS", low_latency=True)
+
+    counts = [len(planning.push(item, 0)) for item in (BOTH, *packets[:12])]
+
+    first = next(n for n, count in enumerate(counts) if count)
+    assert first == (10 if bound == "BYTES" else 9)  # of the items; the first is the TrackSet
 
 
 def test_a_stream_that_ends_while_planning_still_plays():

@@ -100,6 +100,53 @@ def test_a_picture_is_never_shown_before_those_of_the_encoder_before():
     assert min(pictures[30:]) > max(pictures[:30])
 
 
+AKIN = [
+    # id,                     pause ms, before,          the other
+    ("reordered pictures",    0,        {},              {"b_frames": 3}),
+    ("none reordered",        0,        {"b_frames": 3}, {}),
+    ("another frame rate",    0,        {},              {"rate": Fraction(24)}),
+    ("after a long pause",    20_000,   {},              {}),
+    ("another sample rate",   0,        {},              {"audio_rate": 44_100}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pause_ms", "before", "how"), [row[1:] for row in AKIN], ids=[row[0] for row in AKIN]
+)
+def test_tracks_of_the_same_kind_go_on_in_time_behind_a_discontinuity(pause_ms, before, how):
+    _, found = spliced((0, of(seconds=1.0, **before)), (pause_ms, of(seconds=1.0, **how)))
+
+    (at,) = [i for i, each in enumerate(found) if isinstance(each, TrackSet) and i]
+    assert found[at].discontinuity
+    assert found[at].times_go_on
+    shown = [[p.pts for p in part if p.kind == "video"] for part in (found[1:at], found[at + 1 :])]
+    assert min(shown[1]) - max(shown[0]) == pytest.approx(3000, abs=90)
+    heard = [
+        [p.dts / tracks.audio.timescale for p in part if p.kind == "audio"]
+        for tracks, part in ((found[0], found[1:at]), (found[at], found[at + 1 :]))
+    ]
+    hole_s = heard[1][0] - heard[0][-1] - 1024 / found[0].audio.timescale
+    assert 0 <= hole_s <= 0.001
+    assert abs(shown[1][-1] / 90_000 - heard[1][-1]) < 0.15
+
+
+OTHERS = [
+    # id,               the other
+    ("a larger picture", {"size": (96, 64)}),
+    ("no sound",         {"audio": False}),
+    ("no picture",       {"video": False}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", [row[1] for row in OTHERS], ids=[row[0] for row in OTHERS])
+def test_tracks_of_another_kind_do_not_go_on(how):
+    _, found = spliced((0, of(seconds=2.0)), (0, of(seconds=2.0, **how)))
+
+    (fresh,) = [each for each in found[1:] if isinstance(each, TrackSet)]
+    assert fresh.discontinuity
+    assert not fresh.times_go_on
+
+
 def test_an_encoder_that_jumps_itself_goes_on_where_it_is():
     timeline, items = Timeline(), []
     for start_ms in (0, 100_000):

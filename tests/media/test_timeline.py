@@ -6,6 +6,7 @@ from headwater.core.encoded import CodecConfig, EncodedFrame
 from headwater.core.errors import PeerError
 from headwater.core.packet import Packet
 from headwater.core.track import TrackSet
+from headwater.media import timeline as timeline_module
 from headwater.media.timeline import MAX_BROKEN_IN_A_ROW, Timeline
 from media.encoders import encode
 from media.nals import IDR, PPS, SLICE, avcc, record
@@ -193,6 +194,38 @@ def test_one_broken_frame_is_dropped_and_a_hundred_are_refused():
     broken = [video(2000, data=b"\x00\x00\x09\x41")] * MAX_BROKEN_IN_A_ROW
     with pytest.raises(PeerError, match="beyond its frame"):
         run(*broken, timeline=timeline)
+
+
+def test_a_frame_that_can_be_read_makes_up_for_the_broken_ones_before():
+    timeline = Timeline()
+    broken = [video(2000, data=b"\x00\x00\x09\x41")] * (MAX_BROKEN_IN_A_ROW - 1)
+
+    run(H264, AAC, *both(0, 2), *broken, video(2000), *broken, timeline=timeline)
+
+    assert timeline.dropped.broken == 2 * len(broken)
+
+
+def test_what_comes_after_a_jump_begins_behind_the_sound_that_outlasted_the_pictures():
+    out = run(H264, AAC, *both(0, 1), *both(1000, 1, pictures=False), *both(10**6, 2))
+
+    jump = out.index(track_sets(out)[1])
+    sound_ends_ms = (of(out[:jump], "audio")[-1].dts + 1024) / 48
+    assert sound_ends_ms > 1900
+    assert of(out[jump:], "video")[0].dts / 90 >= sound_ends_ms
+    check_times(out)
+
+
+@pytest.mark.parametrize(("bound", "value"), [("BYTES", 2000), ("FRAMES", 2)])
+def test_no_more_is_held_at_the_start_than(monkeypatch, bound, value):
+    monkeypatch.setattr(timeline_module, f"MAX_HELD_{bound}", value)
+    frames = [
+        video(n * 33, key=n == 0, data=avcc((IDR if n == 0 else SLICE) + bytes(1000)))
+        for n in range(2)
+    ]
+    timeline = Timeline()
+
+    assert run(H264, AAC, frames[0], timeline=timeline) == []
+    assert len(run(frames[1], timeline=timeline)) == 3
 
 
 def test_empty_frames_are_dropped():

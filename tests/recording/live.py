@@ -34,6 +34,7 @@ def segment(msn, *lengths_ms, start_ms=START_MS, **kind):
         SegmentStarted(
             msn=msn,
             discontinuity=kind.get("discontinuity", False),
+            times_go_on=kind.get("times_go_on", False),
             init=kind.get("init"),
             program_date_time_ms=start_ms,
         )

@@ -41,6 +41,7 @@ class SegmentStarted(Struct, frozen=True, kw_only=True):
     discontinuity: bool  # EXT-X-DISCONTINUITY before it
     init: bytes | None  # fMP4: new init segment, only when it changed; TS: always None
     program_date_time_ms: int  # wall clock (Unix ms) of the first presented frame
+    times_go_on: bool = False  # although there is a discontinuity: only parameters are others
 
 
 class Part(Struct, frozen=True, kw_only=True):

@@ -34,9 +34,11 @@ class AudioTrack(Struct, frozen=True, kw_only=True):
 class TrackSet(Struct, frozen=True, kw_only=True):
     """The tracks of a stream from here on. A new one means new init data.
 
-    `discontinuity` says that times or codecs do not continue what came before.
+    `discontinuity` says that times or codecs do not continue what came before. With
+    `times_go_on` only parameters do not: the tracks are of the same kind, and their times go on.
     """
 
     video: VideoTrack | None
     audio: AudioTrack | None
     discontinuity: bool = False
+    times_go_on: bool = False

@@ -64,6 +64,7 @@ class Cutter:
         self._msn = 0
         self._index = 0  # of the next part within its segment
         self._discontinuity = False  # before the next segment
+        self._times_go_on = False  # all the same
         self._written_init: bytes | None = None
         self._init: bytes | None = None
         self._tracks: TrackSet | None = None
@@ -86,6 +87,9 @@ class Cutter:
         """End what is open; what follows is a new timeline of these tracks."""
         if self._tracks is not None:
             self.finish()
+            self._times_go_on = tracks.times_go_on and (
+                self._times_go_on or not self._discontinuity
+            )
             self._discontinuity = True
         self._tracks = tracks
         self._init = self._writer.set_tracks(tracks)
@@ -211,7 +215,7 @@ class Cutter:
     def _leave_hole(self, end: int) -> None:
         """Nothing to play until `end`: the playlist says so by a discontinuity."""
         self._end_segment()
-        self._discontinuity = True
+        self._discontinuity, self._times_go_on = True, False
         self._segment_start = self._part_start = self._cursor = end
 
     def _watch_lead(self, packet: Packet) -> None:
@@ -321,9 +325,10 @@ class Cutter:
             discontinuity=self._discontinuity,
             init=init,
             program_date_time_ms=self._wall_ms(self._segment_start),
+            times_go_on=self._times_go_on,
         )
         self._emit(started, self._segment_start, tag)
-        self._discontinuity = False
+        self._discontinuity = self._times_go_on = False
 
     def _emit(
         self,

@@ -258,7 +258,7 @@ class Follower:
             # The first pictures after a loss may belong to a segment that is a gap already.
             self._skip(following, start_pts)
             timeline = following
-        tracks = structs.replace(timeline.tracks, discontinuity=False)
+        tracks = structs.replace(timeline.tracks, discontinuity=False, times_go_on=False)
         if tracks != self._written:
             self._init = self._writer.set_tracks(tracks)
             self._written = tracks
@@ -273,9 +273,15 @@ class Follower:
         queue, samples = timeline.video, []
         while queue and queue[0].pts < end_pts:
             packet = self._take(queue)
-            following = queue[0].pts if queue else max(end_pts, packet.pts + self._frame_ticks)
+            following = queue[0].pts if queue else self._end_of(packet, end_pts)
             samples.append(Sample(packet=packet, duration=following - packet.pts))
         return samples
+
+    def _end_of(self, packet: Packet, end_pts: int) -> int:
+        """Of the newest frame: the next begins at the cut, unless that lies within this one."""
+        # A cut just before its usual end is rounding: frames would overlap.
+        length = end_pts - packet.pts
+        return end_pts if 2 * length > self._frame_ticks else packet.pts + self._frame_ticks
 
     def _take_audio(self, timeline: _Timeline, end_pts: int) -> list[Sample]:
         queue, samples = timeline.audio, []

@@ -27,6 +27,7 @@ _STANDARD_RATES = (
 )
 _RATE_TOLERANCE = 0.005  # what millisecond times over half a second leave open
 _HOLE = 1.5  # a delta longer than so many usual ones is a lost frame, not the pace
+_LEAST_STEP = VIDEO_TIMESCALE // 1000  # encoders count milliseconds: less keeps times rising only
 _JITTER_LIMIT = 1.1  # how much longer than nominal a part may be planned for
 
 
@@ -88,10 +89,12 @@ def clock_pace(tracks: TrackSet, rate: float | None) -> tuple[int, float]:
 def frame_rate(dts: Sequence[int], stated: float | None) -> float | None:
     """Frames per second of video with these decode times (90 kHz).
 
-    Lost frames do not count. A standard rate, or the rate stated in the bitstream, is
-    taken where the measurement cannot tell it from what was seen.
+    Lost frames do not count, nor do steps that only keep times rising. A standard rate, or the
+    rate stated in the bitstream, is taken where the measurement cannot tell it from what was
+    seen.
     """
-    deltas = [after - before for before, after in pairwise(dts)]
+    steps = (after - before for before, after in pairwise(dts))
+    deltas = [step for step in steps if step >= _LEAST_STEP]
     if not deltas:
         return stated
     usual = median(deltas)

@@ -5,7 +5,9 @@ the first key frame from 10 s on. Here that key frame begins a live segment, sin
 joined whole: their tables, tags and continuity counters stay as viewers had them.
 
 Live segments of all renditions have the same numbers and times, so a cut is decided once, by
-the first rendition that gets there, and holds for all. A discontinuity always cuts.
+the first rendition that gets there, and holds for all. A discontinuity always cuts; the
+recording has none where times go on and only parameters are others (RFC 8216 §4.3.2.3: it
+has to be told of times and of other tracks).
 """
 
 from typing import Literal
@@ -142,7 +144,7 @@ class Joiner:
                 rendition=name,
                 number=number,
                 program_date_time_ms=start.program_date_time_ms,
-                discontinuity=start.discontinuity or rendition.goes_on,
+                discontinuity=_is_broken(start) or rendition.goes_on,
                 init_number=rendition.next_init - 1 if rendition.next_init else None,
             )
         )
@@ -173,6 +175,11 @@ class Joiner:
 def target_duration_s(plan: StreamPlan) -> int:
     """EXT-X-TARGETDURATION of a recorded playlist; 12 for live segments of up to 2 s."""
     return JOINED_TARGET_S + plan.target_duration_s if plan.independent_segments else LONGEST_S
+
+
+def _is_broken(start: SegmentStarted) -> bool:
+    """Whether its times do not continue those before: other parameters alone are no reason."""
+    return start.discontinuity and not start.times_go_on
 
 
 def _is_long_enough(rendition: _Rendition, part: Part) -> bool:

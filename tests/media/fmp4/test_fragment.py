@@ -1,8 +1,12 @@
+from msgspec import structs
+
 from headwater.core.track import TrackSet
+from headwater.media.codec.h264 import parse_config
 from headwater.media.fmp4.box import box, full_box
 from headwater.media.fmp4.fragment import Fmp4Writer, write_fragment
 from headwater.media.sample import Sample
-from media.packets import AUDIO, BOTH, picture, sound
+from media.nals import PPS, avcc, record
+from media.packets import AUDIO, BOTH, VIDEO, picture, sound
 from media.readers import boxes
 
 
@@ -59,6 +63,23 @@ def test_fragments_count_on():
 
     assert first.index(b"mfhd") == second.index(b"mfhd")
     assert (first[23], second[23]) == (1, 2)
+
+
+def test_key_frames_have_their_parameter_sets_once_there_were_others():
+    writer = Fmp4Writer()
+    other = TrackSet(video=structs.replace(VIDEO, config=record(pps=PPS + b"\x80")), audio=None)
+    frames = samples([picture(0, key=True), picture(3000)], 3000)
+    plain = b"".join(sample.packet.data for sample in frames)
+    media = []
+    for tracks in (BOTH, BOTH, other, BOTH):
+        writer.set_tracks(tracks)
+        media.append(boxes(writer.write_part(frames, []))[1][1])
+
+    def sets(tracks):
+        config = parse_config(tracks.video.config)
+        return avcc(*config.sps, *config.pps)
+
+    assert media == [plain, plain, sets(other) + plain, sets(BOTH) + plain]
 
 
 def test_an_init_segment_has_the_configurations_as_they_came():

@@ -4,11 +4,15 @@ import pytest
 
 from headwater.core.encoded import EncoderMetadata
 from headwater.core.errors import PeerError
+from headwater.core.secret import Secret
 from headwater.ingest.gate import Refusal
 from headwater.node.streams.broadcast import GRACE_MS, MAX_STREAM_MS, TAKEN_OVER
+from headwater.node.streams.live import NOT_VALID
 from headwater.node.streams.takeover import MAX_CANDIDATES, MAX_PRIORITY
+from headwater.store.records import StreamKeyRecord
 from media.encoders import encode
-from node.publishing import Clock, Encoder, feed, registry_of, second_of
+from node.publishing import KEY, Clock, Encoder, feed, registry_of, second_of
+from store.rows import stream_key
 
 OTHER = {"size": (96, 64)}
 
@@ -192,6 +196,28 @@ async def test_a_key_that_is_deleted_while_its_encoder_comes_back_is_refused(reg
     assert isinstance(back.answer, Refusal)
     assert not encoder.broadcast.running.is_connected
     assert registry.broadcasts() == [encoder.broadcast]
+
+
+async def test_a_key_that_is_deleted_while_its_stream_waits_lets_nobody_back_in_but_a_new_one_does(
+    registry,
+):
+    encoder = await live(registry)
+    held = encoder.broadcast.channel
+    encoder.leave("connection lost", on_purpose=False)
+    async with registry._store.write() as work:
+        old = await work.stream_key_by_value(KEY)
+        await work.delete(StreamKeyRecord, held.scope, old.id)
+
+    back = await Encoder(registry).publish()
+    taking = await Encoder(registry, priority="1").publish()
+    assert (back.answer.description, taking.answer.description) == (NOT_VALID, NOT_VALID)
+    assert encoder.names()[-1] == "Stream Start"
+
+    async with registry._store.write() as work:
+        await work.insert(stream_key(held, value=Secret("sk_new")))
+    back = await Encoder(registry, Secret("sk_new")).publish()
+    assert back.broadcast is encoder.broadcast
+    back.leave()
 
 
 # R-45b: takeover by priority.

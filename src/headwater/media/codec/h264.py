@@ -237,6 +237,11 @@ def parameter_sets_annex_b(config: AvcConfig) -> bytes:
     return b"".join([START_CODE + nal for nal in config.sps + config.pps])
 
 
+def parameter_sets_avcc(config: AvcConfig) -> bytes:
+    """All SPS and PPS with 4-byte lengths, likewise."""
+    return join_avcc(config.sps + config.pps)
+
+
 def to_annex_b(data: bytes, before: bytes) -> bytes:
     """A packet's 4-byte AVCC with start codes, which are as long as the lengths they replace.
 

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 from struct import pack
 from typing import NamedTuple
 
+from msgspec import structs
+
 from headwater.core.timebase import rescale
 from headwater.core.track import VIDEO_TIMESCALE, TrackSet
+from headwater.media.codec import h264
 from headwater.media.codec.aac import SAMPLES_PER_FRAME
 from headwater.media.fmp4.box import BOX_HEADER_BYTES, FULL_BOX_HEADER_BYTES, box, full_box
 from headwater.media.fmp4.emsg import id3_boxes
@@ -33,11 +36,22 @@ class Fmp4Writer:
         self._sequence = 0
         self._events = 0
         self._audio_scale = 1
+        self._first_config: bytes | None = None  # of the picture
+        self._parameter_sets = b""  # to be written in front of key frames
 
     def set_tracks(self, tracks: TrackSet) -> bytes | None:
-        """The init segment of these tracks."""
+        """The init segment of these tracks.
+
+        Once there is a second one, parameter sets stand in front of key frames, too: ffmpeg
+        reads no init segment but the first.
+        """
         if tracks.audio is not None:
             self._audio_scale = tracks.audio.timescale
+        if tracks.video is not None:
+            config = tracks.video.config
+            self._first_config = self._first_config or config
+            if self._parameter_sets or config != self._first_config:
+                self._parameter_sets = h264.parameter_sets_avcc(h264.parse_config(config))
         return init_segment(tracks)
 
     def write_part(
@@ -45,6 +59,8 @@ class Fmp4Writer:
     ) -> bytes:
         """The tags and one fragment. `tfdt` is each track's first decode time: times go on."""
         self._sequence += 1
+        if self._parameter_sets:
+            video = [_with_prefix(sample, self._parameter_sets) for sample in video]
         fragment = write_fragment(self._sequence, video, audio)
         return b"".join([*self._boxes(video, audio, tags), fragment]) if tags else fragment
 
@@ -56,6 +72,14 @@ class Fmp4Writer:
         for tag in tags:
             yield id3_boxes(tag.data, pts=tag.pts, fragment_pts=min(shown), number=self._events)
             self._events += 1
+
+
+def _with_prefix(sample: Sample, parameter_sets: bytes) -> Sample:
+    packet = sample.packet
+    if not packet.keyframe:
+        return sample
+    packet = structs.replace(packet, data=parameter_sets + packet.data)
+    return structs.replace(sample, packet=packet)
 
 
 def write_fragment(sequence: int, video: Sequence[Sample], audio: Sequence[Sample]) -> bytes:

@@ -53,12 +53,12 @@ class Output:
         send: Callable[[Answer], None],
         lanes: list[tuple[bool, AudioTrack | None]],
         *,
-        discontinuity: bool,
+        source: TrackSet,
     ) -> None:
         """`lanes`: for each rendition whether it has a picture, and its sound."""
         self._send = send
         self._lock = threading.Lock()
-        self._discontinuity = discontinuity
+        self._source = source
         self._lanes = [
             _Lane(audio=audio, needs_video=needs_video, held=[]) for needs_video, audio in lanes
         ]
@@ -79,7 +79,8 @@ class Output:
         tracks = TrackSet(
             video=lane.video,
             audio=lane.audio,
-            discontinuity=self._discontinuity or lane.is_open,
+            discontinuity=self._source.discontinuity or lane.is_open,
+            times_go_on=self._source.times_go_on and not lane.is_open,
         )
         self._send(Tracks(renditions=(index,), tracks=tracks))
         lane.is_open = True

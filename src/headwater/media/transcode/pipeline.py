@@ -30,7 +30,7 @@ class Pipeline:
     ) -> None:
         """`send` is called from many threads and may block."""
         self._received_pts: int | None = None
-        output = Output(send, _lanes(source, renditions), discontinuity=source.discontinuity)
+        output = Output(send, _lanes(source, renditions), source=source)
         pictures = [(index, each) for index, each in enumerate(renditions) if each.width]
         self._policy = policy
         self._video: VideoLine | None = None

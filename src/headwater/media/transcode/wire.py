@@ -79,7 +79,7 @@ class Tracks(Struct, frozen=True, kw_only=True, tag=True):
     """What these renditions' packets need from here on."""
 
     renditions: Indices
-    tracks: TrackSet  # `discontinuity` as the input had it
+    tracks: TrackSet  # `discontinuity` and `times_go_on` as the input had them
 
 
 class Encoded(Struct, frozen=True, kw_only=True, tag=True, gc=False):

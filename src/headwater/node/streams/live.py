@@ -217,7 +217,7 @@ class LiveRegistry:
     def _begin(self, channel: ChannelRecord) -> Broadcast:
         stream_id = ids.stream_id(self._random_bytes)
         output = self._delivery.open(
-            ChannelAddress(channel.region, channel.account, channel.id),
+            _address(channel),
             run_id=ids.run_id(self._random_bytes),
             stream_id=stream_id,
             private=channel.authorized,
@@ -301,9 +301,17 @@ class LiveRegistry:
             },
         )
 
+    def channels(self) -> list[ChannelAddress]:
+        """Those that have a stream, playable already or not."""
+        return [_address(broadcast.channel) for broadcast in self._broadcasts.values()]
+
     def broadcasts(self) -> list[Broadcast]:
         """All, connected or live, in the order of their start."""
         return list(self._broadcasts.values())
+
+
+def _address(channel: ChannelRecord) -> ChannelAddress:
+    return ChannelAddress(channel.region, channel.account, channel.id)
 
 
 def _refusal(description: str) -> Refusal:

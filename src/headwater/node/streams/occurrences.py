@@ -39,6 +39,8 @@ def with_event(record: StreamSessionRecord, happened: Occurrence) -> StreamSessi
     """The record with what happened."""
     name, kind = happened.name, happened.kind
     event = {"name": name, "type": kind, "time_ms": happened.time_ms, "code": happened.code}
+    if recording := happened.detail.get("recording_session_id"):
+        event["recording"] = recording  # a stream may have several
     return replace(
         record,
         events=[event, *record.events][:MAX_EVENTS],

@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from headwater.core.track import TrackSet
+from headwater.media.splice import differences
 
 NO_PRIORITY = 0
 MAX_PRIORITY = 2_147_483_647
@@ -107,32 +108,10 @@ def _limit(running: Running, most_takeovers: int) -> Failure | None:
 
 def mismatch_of(running: TrackSet, newcomer: TrackSet) -> Failure | None:
     """What keeps the newcomer from taking over; None: it fits."""
-    differences = [
-        f"{name} {now or 'none'} instead of {before or 'none'}"
-        for name, before, now in (
-            ("resolution", _resolution(running), _resolution(newcomer)),
-            ("video codec", _video_codec(running), _video_codec(newcomer)),
-            ("audio codec", _audio_codec(running), _audio_codec(newcomer)),
-        )
-        if before != now
-    ]
-    if not differences:
+    found = differences(running, newcomer)
+    if not found:
         return None
     return Failure(
         "StreamTakeoverMediaMismatch",
-        f"The stream is not taken over, because the media differs: {', '.join(differences)}.",
+        f"The stream is not taken over, because the media differs: {', '.join(found)}.",
     )
-
-
-def _resolution(tracks: TrackSet) -> str:
-    return f"{tracks.video.width}x{tracks.video.height}" if tracks.video else ""
-
-
-def _video_codec(tracks: TrackSet) -> str:
-    """Without profile and level: those are an encoder's settings."""
-    return tracks.video.codec_string.partition(".")[0] if tracks.video else ""
-
-
-def _audio_codec(tracks: TrackSet) -> str:
-    """With the object type: AAC-LC is another codec than HE-AAC."""
-    return tracks.audio.codec_string if tracks.audio else ""
