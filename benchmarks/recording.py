@@ -36,14 +36,16 @@ class Round:
     ended: Sequence[dict[str, Any]]  # what the log says of each recording
 
 
-def channels(server: Server, count: int, *, recorded: bool) -> list[dict[str, Any]]:
+def channels(
+    server: Server, count: int, *, recorded: bool, thumbnails: bool = False
+) -> list[dict[str, Any]]:
     """Channels that pass their input through."""
     ivs = server.ivs()
     wishes: dict[str, Any] = {}
     if recorded:
         made = ivs.create_recording_configuration(
             destinationConfiguration={"s3": {"bucketName": BUCKET}},
-            thumbnailConfiguration={"recordingMode": "DISABLED"},
+            thumbnailConfiguration={} if thumbnails else {"recordingMode": "DISABLED"},
         )
         arn = made["recordingConfiguration"]["arn"]
 
@@ -93,14 +95,14 @@ def _ended(server: Server, count: int) -> list[dict[str, Any]] | None:
 
 
 @contextmanager
-def destination(kind: str, directory: Path) -> Iterator[Sequence[str]]:
+def destination(kind: str, directory: Path, *, volume_mb: int = 64) -> Iterator[Sequence[str]]:
     """The settings of local buckets, or of an S3 service that runs meanwhile."""
     if kind == "local":
         yield ["--recording-path-style", "on"]
         return
     place = directory / "seaweed"
     place.mkdir()
-    with running_service(place, BUCKET) as service:
+    with running_service(place, BUCKET, volume_mb=volume_mb) as service:
         keys = ["--recording-access-key-id", KEY, "--recording-secret-access-key", SECRET]
         yield ["--recording-endpoint-url", service.url, *keys]
 

@@ -79,6 +79,19 @@ def test_a_discontinuity_begins_a_segment():
     assert [step.discontinuity for step in steps if isinstance(step, Begin)] == [False, True]
 
 
+def test_where_times_go_on_a_segment_begins_without_a_discontinuity():
+    joiner = Joiner()
+    events = [plan(container="FRAGMENTED_MP4")]
+    for msn, init in enumerate([b"one", None, b"two", None]):
+        joint = msn == 2
+        events += segment(msn, 1000.0, init=init, discontinuity=joint, times_go_on=joint)
+    segments, steps = joined(joiner, [*events, StreamFinished()])
+
+    assert lengths(segments) == [2000, 2000]
+    begins = [step for step in steps if isinstance(step, Begin)]
+    assert [(step.discontinuity, step.init_number) for step in begins] == [(False, 0), (False, 1)]
+
+
 def test_a_new_init_segment_begins_a_segment_and_comes_before_it():
     joiner = Joiner()
     events = [plan(container="FRAGMENTED_MP4"), *segment(0, 1000.0, init=b"one")]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.core.segment import Part, StreamFinished
+from headwater.recording.playlists import ranges_of
 from headwater.recording.records import JournalError, Opened, parse
 from headwater.recording.spool import CUT_OFF, JOURNAL, SPOOL_FULL, Budget, Offer, Spool
 from recording.live import START_MS, payloads, plan, segment, stream
@@ -189,6 +190,28 @@ def test_a_spool_that_has_room_again_goes_on(tmp_path):
 
     assert budget.used_bytes <= 200
     assert spool.manifest.tracks[NAME].segments[-1].size_bytes > 0
+
+
+def test_behind_what_is_lost_media_goes_on_at_a_key_frame(tmp_path):
+    spool = begun(tmp_path / "one", Budget(20))
+    first = [plan()]
+    for msn in range(2):
+        first += segment(msn, 500.0, 500.0, 500.0, 500.0)  # of 5 bytes each
+    first += segment(2, 500.0, 500.0, 500.0, 500.0)[:2]
+    spool.push(named(first))
+    spool._budget.give_back(20)  # others have been stored
+    rest = segment(2, 500.0, 500.0, 500.0, 500.0)[2:]
+    spool.push(named([*rest, *segment(3, 500.0, 500.0, 500.0, 500.0)]))
+    (ready,) = spool.leave(START_MS)
+
+    assert ready.path.read_bytes() == b"<0.0><0.1><0.2><0.3><3.0><3.1><3.2><3.3>"
+    assert spool.manifest.losses == {SPOOL_FULL: 4000.0}
+    assert [(each.length_bytes, each.is_gap) for each in ranges_of(ready.segment)] == [
+        (20, False),
+        (0, True),
+        (0, True),
+        (20, False),
+    ]
 
 
 def test_a_budget_counts_what_is_there_and_gets_it_back(tmp_path):

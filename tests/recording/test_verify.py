@@ -252,6 +252,27 @@ async def test_what_the_recording_says_is_missing_is_a_note_and_no_fault(recordi
     ]
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+async def test_a_segment_may_lack_its_beginning_or_end_if_its_byte_ranges_say_so(recording, lost):
+    for folder in ("360p30", "160p30"):
+        path = recording.path(f"{HLS}/{folder}/byte-range-variant.m3u8")
+        lines = path.read_text().splitlines()
+        ranges = [
+            index
+            for index, line in enumerate(lines)
+            if line.startswith("#EXT-X-BYTERANGE") and lines[index + 1] == "1.ts"
+        ]
+        lengths = [int(lines[i].partition(":")[2].partition("@")[0]) for i in ranges]
+        lines[ranges[lost]] = "#EXT-X-GAP"
+        lines[ranges[1 - lost]] = f"#EXT-X-BYTERANGE:{lengths[1 - lost]}@0"
+        path.write_text("\n".join(lines) + "\n")
+        media = recording.path(f"{HLS}/{folder}/1.ts")
+        whole = media.read_bytes()
+        media.write_bytes(whole[: lengths[0]] if lost else whole[lengths[0] :])
+
+    assert await findings(recording) == []
+
+
 async def test_a_recording_that_goes_on_lacks_its_end_without_fault(tmp_path):
     made = make_recording(
         tmp_path / "bucket", tmp_path / "work", seconds=2, status="RECORDING_STARTED"

@@ -5,7 +5,12 @@ import itertools
 from hypothesis import strategies as st
 
 from headwater.core.secret import Secret
-from headwater.store.records import ChannelRecord, Scope, StreamKeyRecord
+from headwater.store.records import (
+    ChannelRecord,
+    RecordingConfigurationRecord,
+    Scope,
+    StreamKeyRecord,
+)
 
 HERE = Scope("123456789012", "eu-west-1")
 ELSEWHERE = [Scope("123456789012", "us-east-1"), Scope("210987654321", "eu-west-1")]
@@ -50,6 +55,23 @@ def stream_key(of, **changes):
         "created_at_ms": of.created_at_ms,
     }
     return StreamKeyRecord(**fields | changes)
+
+
+def recording_configuration(scope=HERE, **changes):
+    fields = {
+        "id": "abcdABCDefgh",
+        "region": scope.region,
+        "account": scope.account,
+        "tags": {},
+        "created_at_ms": 0,
+        "name": "",
+        "bucket_name": "vod",
+        "state": "ACTIVE",
+        "recording_reconnect_window_seconds": 0,
+        "thumbnail_configuration": {},
+        "rendition_configuration": {},
+    }
+    return RecordingConfigurationRecord(**fields | changes)
 
 
 async def insert_both(work, of, key):

@@ -132,9 +132,9 @@ class Recording:
         """Since when it has no stream (Unix ms); None: it has one, or had when it was killed."""
         return self._spool.manifest.left_at_ms
 
-    def delay_p99_ms(self) -> int | None:
-        """From a segment's last part to its object, of 99 in 100; None: no segment was stored."""
-        return self._uploader.delay_p99_ms()
+    def delay_ms(self, percent: int) -> int | None:
+        """From a segment's last part to its object, of so many in 100; None: none was stored."""
+        return self._uploader.delay_ms(percent)
 
     @property
     def spool(self) -> Spool:

@@ -2,8 +2,9 @@
 
 Source: IVS API reference, RenditionConfiguration; IVS user guide, "Merge Fragmented Streams".
 A rendition's class is that of its shorter edge, so a portrait stream's are those of the same
-stream turned. Where a class that is wanted has no rendition, the best one below it is recorded
-in its place, and the smallest where there is none.
+stream turned. All renditions of a class that is wanted are recorded: LOWEST_RESOLUTION has two as
+a rule, 360p30 and 160p30. Where a class has none, the best one below it is recorded in its place,
+and the smallest where there is none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,18 +62,19 @@ def recorded_names(
     pictures = sorted((each for each in shown if each.width), key=_edge, reverse=True)
     if not pictures:
         return [each.name for each in shown]
-    wanted = {_best(name, pictures).name for name in configuration.get("renditions") or ()}
+    classes = configuration.get("renditions") or ()
+    wanted = {each.name for name in classes for each in _of_class(name, pictures)}
     return [each.name for each in shown if each.name in wanted]
 
 
-def _best(class_name: str, pictures: Sequence[Candidate]) -> Candidate:
-    """The rendition recorded for a class; `pictures` are largest first."""
+def _of_class(class_name: str, pictures: Sequence[Candidate]) -> Sequence[Candidate]:
+    """The renditions recorded for a class; `pictures` are largest first."""
     least, most = RESOLUTIONS[class_name]
     if class_name == "FULL_HD":
         most = max(most, _edge(pictures[0]))
     within = [each for each in pictures if least <= _edge(each) <= most]
     below = [each for each in pictures if _edge(each) < least]
-    return (within or below or pictures[-1:])[0]
+    return within or below[:1] or pictures[-1:]
 
 
 def _edge(candidate: Candidate) -> int:

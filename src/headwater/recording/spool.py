@@ -122,6 +122,7 @@ class Spool:
         self._journal_bytes = 0
         self._unwritten: list[Record] = []  # the journal's disk is full
         self._rewrite_s = 0.0
+        self._losing: dict[str, str] = {}  # renditions of which a part is lost, and why
         self._offers: dict[str, Offer] = {}
         self._joiner = Joiner()
         self._synced_s = 0.0
@@ -176,6 +177,7 @@ class Spool:
             if track.rendition.container == "FRAGMENTED_MP4"
         }
         self._joiner = Joiner(first_number=manifest.next_number(), next_inits=inits)
+        self._losing.clear()
         self._offers = {each.name: each for each in offers}
         self._record(Joined(stream_id=stream_id, at_ms=at_ms))
 
@@ -192,10 +194,8 @@ class Spool:
                 self._describe(name, event)
             for step in self._joiner.push(name, event):
                 match step:
-                    case Placed(piece=piece) if lost:
-                        self._record(replace(piece, length_bytes=0, lost=lost))
                     case Placed():
-                        self._record(self._append(step.piece, step.payload))
+                        self._record(self._append(step.piece, step.payload, lost))
                     case Init():
                         name_ = layout.init_name(step.number)
                         ready += self._keep(layout.media_key(step.rendition, name_), step.data)
@@ -289,16 +289,30 @@ class Spool:
             Described(rendition=rendition, position=offer.position, automatic=offer.automatic)
         )
 
-    def _append(self, piece: Piece, payload: bytes) -> Piece:
-        """Write a part behind the open segment's; what became of it."""
+    def _append(self, piece: Piece, payload: bytes, lost: str) -> Piece:
+        """Write a part behind the open segment's; what became of it.
+
+        Behind one that is lost nothing can be played before the next key frame.
+        """
+        if not piece.begins_range:
+            lost = lost or self._losing.get(piece.rendition, "")
+        lost = lost or self._reason_against(piece, payload)
+        if not lost:
+            self._losing.pop(piece.rendition, None)
+            return piece
+        self._losing[piece.rendition] = lost
+        return replace(piece, length_bytes=0, lost=lost)
+
+    def _reason_against(self, piece: Piece, payload: bytes) -> str:
+        """Why a part could not be written; "": it is."""
         if not self._budget.take(len(payload)):
-            return replace(piece, length_bytes=0, lost=SPOOL_FULL)
+            return SPOOL_FULL
         try:
             self._write_part(piece.rendition, payload)
         except OSError as error:
             self._budget.give_back(len(payload))
-            return replace(piece, length_bytes=0, lost=_reason(error))
-        return piece
+            return _reason(error)
+        return ""
 
     def _write_part(self, path: str, payload: bytes) -> None:
         track = self.manifest.tracks[path]

@@ -156,10 +156,10 @@ class Uploader:
                 layout.hls_key(layout.MASTER_NAME), self._multivariant(tracks, layout.PLAYLIST_NAME)
             )
 
-    def delay_p99_ms(self) -> int | None:
-        """From a segment's last part to its object, of 99 in 100; None: no segment was stored."""
+    def delay_ms(self, percent: int) -> int | None:
+        """From a segment's last part to its object, of so many in 100; None: none was stored."""
         ordered = sorted(self._delays_s)
-        return round(1000 * ordered[len(ordered) * 99 // 100]) if ordered else None
+        return round(1000 * ordered[len(ordered) * percent // 100]) if ordered else None
 
     # One after the other.
 

@@ -6,6 +6,7 @@ IVS user guide (byte-range playlists have an entry for each group of pictures).
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 from msgspec import Struct
 
@@ -28,7 +29,7 @@ class _Before(Struct, kw_only=True):
     """What the next segment has to continue."""
 
     scan: Scan
-    due_s: float  # from its beginning to the next one's, by the playlist
+    due_s: float  # from where its media begins to the next one's beginning, by the playlists
     is_next: bool  # nothing is missing between them
 
 
@@ -83,9 +84,13 @@ class SegmentCheck:
             self._fault(
                 entry.uri, f"holds {held_s:.3f} s; the playlist says {entry.duration_s:.3f} s"
             )
+        lead_s = sum(row.duration_s for row in takewhile(lambda row: row.is_gap, rows))
         if self._before is not None and not entry.discontinuity:
+            self._before.due_s += lead_s
+            self._before.is_next &= not lead_s
             self._check_continuity(entry, scan, self._before, tolerance_s)
-        self._before = _Before(scan=scan, due_s=entry.duration_s, is_next=not has_gap)
+        due_s = entry.duration_s - lead_s
+        self._before = _Before(scan=scan, due_s=due_s, is_next=not has_gap)
 
     def _check_names(self, playlist: MediaPlaylist) -> None:
         seen: set[str] = set()

@@ -18,23 +18,10 @@ from headwater.recording.archive import Archived, place_of
 from headwater.recording.event_file import parse_event_file
 from headwater.recording.objects import Buckets
 from headwater.store import Store
-from headwater.store.records import RecordingConfigurationRecord
-from store.rows import channel
+from store.rows import channel, recording_configuration
 
 CHANNEL = replace(channel(), authorized=False, playback_restriction_policy_arn="")
-CONFIGURATION = RecordingConfigurationRecord(
-    id="abcdABCDefgh",
-    region=CHANNEL.region,
-    account=CHANNEL.account,
-    tags={},
-    created_at_ms=0,
-    name="",
-    bucket_name="first",
-    state="ACTIVE",
-    recording_reconnect_window_seconds=0,
-    thumbnail_configuration={},
-    rendition_configuration={},
-)
+CONFIGURATION = recording_configuration(CHANNEL.scope, bucket_name="first")
 BASE = f"/recordings/{CHANNEL.account}/{CHANNEL.id}/"
 PLACE = "2026/3/4/5/6/rec0123456AB"
 NOW = datetime(2026, 3, 4, 6, 0, tzinfo=UTC)

@@ -9,20 +9,9 @@ from headwater.node.sections import RecordingSettings
 from headwater.store import Store
 from headwater.store.records import RecordingConfigurationRecord
 from seaweed import KEY, SECRET, running_service
+from store.rows import recording_configuration
 
-CREATING = RecordingConfigurationRecord(
-    id="abcdABCDefgh",
-    region="eu-west-1",
-    account="123456789012",
-    tags={},
-    created_at_ms=0,
-    name="",
-    bucket_name="my-bucket",
-    state="CREATING",
-    recording_reconnect_window_seconds=0,
-    thumbnail_configuration={},
-    rendition_configuration={},
-)
+CREATING = recording_configuration(bucket_name="my-bucket", state="CREATING")
 
 
 @pytest.fixture

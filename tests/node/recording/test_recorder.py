@@ -1,188 +1,30 @@
-"""The recorder with a real spool, database and stores, local and S3, with real faults."""
+"""The recorder with a real spool, database and local store, with real faults."""
 
 import asyncio
 import json
 import time
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
 from msgspec.structs import replace
 
-from headwater.core.secret import Secret
 from headwater.core.segment import Part
-from headwater.media.ladder import FrameRate, Rendition
-from headwater.node.recording.destinations import Destinations
-from headwater.node.recording.recorder import Recorder
-from headwater.node.streams.sessions import SessionLog
 from headwater.recording.layout import ThumbnailSize, thumbnail_key
-from headwater.recording.objects import Buckets, S3Endpoint
-from headwater.store import Store
-from headwater.store.records import ChannelRecord, RecordingConfigurationRecord
-from recording.faulty import door_to
+from headwater.recording.selection import MAX_RECORDING_MS
+from node.recording.world import (
+    CONFIGURATION,
+    LADDER,
+    MERGING,
+    SETTLED_S,
+    World,
+    feed,
+    found_in,
+    joined,
+    local,
+    now_ms,
+    running,
+)
 from recording.live import payloads, stream
-from seaweed import KEY, SECRET, running_service
-
-CHANNEL = ChannelRecord(
-    id="AbCd12345678",
-    region="eu-west-1",
-    account="123456789012",
-    tags={},
-    created_at_ms=0,
-    name="demo",
-    latency_mode="LOW",
-    type="STANDARD",
-    authorized=False,
-    insecure_ingest=True,
-    preset="",
-    container_format="TS",
-    recording_configuration_arn="arn:aws:ivs:eu-west-1:123456789012:recording-configuration/abcdABCDefgh",
-    playback_restriction_policy_arn="",
-    ad_configuration_arn="",
-    failover_slate_configuration_arn="",
-    multitrack_enabled=False,
-    multitrack_policy="ALLOW",
-    multitrack_maximum_resolution="FULL_HD",
-    srt_passphrase=Secret(""),
-)
-CONFIGURATION = RecordingConfigurationRecord(
-    id="abcdABCDefgh",
-    region="eu-west-1",
-    account="123456789012",
-    tags={},
-    created_at_ms=0,
-    name="",
-    bucket_name="vod",
-    state="ACTIVE",
-    recording_reconnect_window_seconds=0,
-    thumbnail_configuration={"recordingMode": "DISABLED"},
-    rendition_configuration={},
-)
-RENDITION = Rendition(name="720p30", width=1280, height=720, frame_rate=FrameRate(30))
-LADDER = (RENDITION, replace(RENDITION, name="360p30", width=640, height=360))
-MERGING = replace(CONFIGURATION, recording_reconnect_window_seconds=300)
-SETTLED_S = 30
-
-
-class World:
-    """A recorder and what it works with; `again` is its next start."""
-
-    def __init__(self, folder, buckets, **wishes):
-        self.folder = folder
-        self.buckets = buckets
-        self.wishes = {
-            "spool_max_bytes": 1 << 30,
-            "give_up_s": 30.0,
-            "thumbnailers": lambda _wishes, _put: None,
-        } | wishes
-        self.streams = 0
-
-    async def start(self):
-        self.store = await Store.open(f"sqlite:///{self.folder / 'headwater.db'}")
-        self.sessions = SessionLog(self.store, server="one", now_ms=now_ms)
-        await self.sessions.start()
-        self.recorder = Recorder(
-            data_dir=self.folder,
-            destinations=Destinations(self.buckets, self.store),
-            store=self.store,
-            sessions=self.sessions,
-            random_bytes=lambda count: bytes((self.streams + n) % 256 for n in range(count)),
-            now_ms=now_ms,
-            **self.wishes,
-        )
-        await self.recorder.start()
-
-    async def stop(self):
-        await self.recorder.close()
-        await self.sessions.close()
-        await self.store.close()
-
-    async def kill(self):
-        """As SIGKILL: nothing is flushed, told or stored any more."""
-        for task in asyncio.all_tasks():
-            if task is not asyncio.current_task() and "pytest" not in repr(task):
-                task.cancel()
-        await asyncio.sleep(0.1)
-        await self.store.close()
-
-    async def stream(self, configuration=CONFIGURATION, ladder=LADDER, *, live=True):
-        self.streams += 1
-        stream_id = f"st-{self.streams:023d}"
-        session = self.sessions.session(CHANNEL, stream_id)
-        async with self.store.read() as work:
-            await session.begin(work, now_ms())
-        self.session = session  # kept as long as the stream's broadcast would keep it
-        one = self.recorder.stream(CHANNEL, configuration, stream_id)
-        one.announce(ladder, [])
-        if live:
-            one.live()
-        return one
-
-    async def events(self, number=None):
-        async with self.store.read() as work:
-            session = await work.sessions.find(f"st-{number or self.streams:023d}")
-        return [event["name"] for event in reversed(session.events)] if session else []
-
-    async def until(self, name, number=None):
-        """Wait for that event."""
-        deadline = time.monotonic() + SETTLED_S
-        while name not in await self.events(number):
-            assert time.monotonic() < deadline, await self.events(number)
-            await asyncio.sleep(0.05)
-
-    async def rows(self):
-        async with self.store.read() as work:
-            return await work.recordings.page(CHANNEL.scope, CHANNEL.id, limit=10, before=None)
-
-
-def now_ms():
-    return time.time_ns() // 1_000_000
-
-
-def feed(one, events, ladder=LADDER):
-    for event in events:
-        for rendition in ladder:
-            one.push(rendition.name, event)
-
-
-def local(folder):
-    (folder / "buckets" / "vod").mkdir(parents=True)
-    return Buckets(folder / "buckets", None)
-
-
-def under_prefix(objects):
-    """Objects by key below their prefix."""
-    return {key.split("/", 10)[-1]: body for key, body in objects.items()}
-
-
-@asynccontextmanager
-async def running(folder, buckets=None, **wishes):
-    world = World(folder, buckets or local(folder), **wishes)
-    await world.start()
-    try:
-        yield world
-    finally:
-        await world.stop()
-
-
-def found_in(folder):
-    root = folder / "buckets" / "vod"
-    return under_prefix(
-        {
-            str(each.relative_to(root)): each.read_bytes()
-            for each in root.rglob("*")
-            if each.is_file()
-        }
-    )
-
-
-def joined(objects, name="720p30"):
-    numbers = sorted(
-        int(key.split("/")[-1].removesuffix(".ts"))
-        for key in objects
-        if key.startswith(f"media/hls/{name}/") and key.endswith(".ts")
-    )
-    return b"".join(objects[f"media/hls/{name}/{number}.ts"] for number in numbers)
 
 
 async def test_a_stream_is_recorded_from_start_to_end(tmp_path):
@@ -454,117 +296,114 @@ async def test_a_killed_recording_is_merged_too_if_the_encoder_is_back_in_time(t
     assert joined(found_in(tmp_path)) == payloads(first) + payloads(second)
 
 
-# S3.
+# 48 hours.
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory):
-    with running_service(tmp_path_factory.mktemp("seaweed"), "vod") as service:
-        yield service
+async def full_world(world, first, second):
+    """A stream that reaches the 48 hours of its recording; its slower rendition comes later."""
+    one = await world.stream()
+    await world.until("Recording Start")
+    world.ahead_ms = MAX_RECORDING_MS - 12_000
+    begun_ms = one._recording.opened.started_at_ms
+    events = stream(25, start_ms=begun_ms + world.ahead_ms)
+    assert (payloads(events[: 1 + 3 * 12]), payloads(events[1 + 3 * 12 :])) == (first, second)
+    for rendition in LADDER:
+        feed(one, events[: 1 + 3 * 8], [rendition])
+    feed(one, events[1 + 3 * 8 : 1 + 3 * 13], LADDER[:1])
+    deadline = time.monotonic() + SETTLED_S
+    while one._recording is None:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
+    feed(one, events[1 + 3 * 13 :], LADDER[:1])
+    feed(one, events[1 + 3 * 8 :], LADDER[1:])
+    return one
 
 
-@pytest.fixture
-def door(service):
-    client = service.client()
-    for key in service.keys("vod"):
-        client.delete_object(Bucket="vod", Key=key)
-    with door_to(service.url) as door:
-        yield door
+def recordings_in(folder):
+    """Each recording's objects, oldest first."""
+    found = []
+    root = folder / "buckets" / "vod"
+    for check in root.rglob("events/ivs-check"):
+        top = check.parents[1]
+        files = [each for each in top.rglob("*") if each.is_file()]
+        found.append({str(each.relative_to(top)): each.read_bytes() for each in files})
+    started = "media/hls/720p30/playlist.m3u8"
+    return sorted(found, key=lambda each: each[started].split(b"DATE-TIME:")[1])
 
 
-def endpoint(url, **changes):
-    fields = {
-        "url": url,
-        "region": "us-east-1",
-        "access_key_id": KEY,
-        "secret_access_key": Secret(SECRET),
-        "force_path_style": True,
-    }
-    return S3Endpoint(**(fields | changes))
+FIRST = payloads(stream(12))
+SECOND = payloads(stream(25))[len(FIRST) :]
 
 
-def in_service(service):
-    return under_prefix({key: service.get("vod", key) for key in service.keys("vod")})
-
-
-BIG = "x" * 20_000
-
-
-async def test_a_recording_goes_to_s3(tmp_path, service, door):
-    events = stream(25, text=BIG)
-    async with running(tmp_path, Buckets(tmp_path, endpoint(door.url))) as world:
-        one = await world.stream()
-        feed(one, events)
-        one.close()
+async def test_a_recording_of_48_hours_ends_and_the_stream_goes_on_in_a_new_one(tmp_path):
+    async with running(tmp_path) as world:
+        one = await full_world(world, FIRST, SECOND)
         await world.until("Recording End")
-
-    objects = in_service(service)
-    assert joined(objects) == payloads(events)
-    assert "events/recording-ended.json" in objects
-    key = next(each for each in service.keys("vod") if each.endswith("720p30/playlist.m3u8"))
-    found = service.client().head_object(Bucket="vod", Key=key)
-    assert found["ContentType"] == "application/x-mpegURL"
-
-
-async def test_slow_storage_delays_the_end_and_nothing_else(tmp_path, service, door):
-    events = stream(25, text=BIG)
-    async with running(tmp_path, Buckets(tmp_path, endpoint(door.url))) as world:
-        door.set("slow")
-        one = await world.stream()
-        feed(one, events)
+        assert one.is_recorded
         one.close()
-        await asyncio.wait_for(one.closed(), 5)  # nobody waits for the store
-        assert "Recording End" not in await world.events()
-        await world.until("Recording End")
-
-    assert joined(in_service(service)) == payloads(events)
-
-
-@pytest.mark.parametrize("fault", ["shut", "busy", "half"])
-async def test_a_recording_catches_up_when_its_storage_is_back(tmp_path, service, door, fault):
-    events = stream(35, text=BIG)
-    async with running(tmp_path, Buckets(tmp_path, endpoint(door.url))) as world:
-        one = await world.stream()
-        await world.until("Recording Start")
-        feed(one, events[:40])
-        door.set(fault)
-        feed(one, events[40:])
-        one.close()
-        await asyncio.wait_for(one.closed(), 5)  # nobody waits for the store
-        seen = door.seen
+        await one.closed()
         deadline = time.monotonic() + SETTLED_S
-        while door.seen < seen + 3:
+        while list((tmp_path / "spool").iterdir()):
             assert time.monotonic() < deadline
             await asyncio.sleep(0.05)
-        assert "Recording End" not in await world.events()
-        door.set("open")
+        events = [name for name in await world.events() if name.startswith("Recording")]
+        rows = await world.rows()
+
+    assert sorted(events) == ["Recording End"] * 2 + ["Recording Start"] * 2
+    assert sorted(row.duration_ms for row in rows) == [12_000, 13_000]
+    assert {tuple(row.stream_ids) for row in rows} == {(f"st-{1:023d}",)}
+    assert len({row.prefix for row in rows}) == 2
+    for objects, media in zip(recordings_in(tmp_path), (FIRST, SECOND), strict=True):
+        assert joined(objects) == joined(objects, "360p30") == media
+        ended = json.loads(objects["events/recording-ended.json"])
+        assert ended["media"]["hls"]["duration_ms"] == 1000 * media.count(b"<")
+        for name in ("720p30", "360p30"):
+            playlist = objects[f"media/hls/{name}/playlist.m3u8"]
+            assert playlist.endswith(b"1.ts\n#EXT-X-ENDLIST\n")
+            assert b"DISCONTINUITY" not in playlist
+
+
+async def test_the_thumbnails_of_the_next_recording_begin_anew(tmp_path):
+    asked = []
+
+    def make(wishes, _put):
+        asked.append((wishes.first_number, wishes.next_at_ms, []))
+        return SimpleNamespace(
+            push=lambda frame, seen=asked[-1][2]: seen.append((frame.rendition, frame.at_ms)),
+            sequential=lambda: None,
+            latest=lambda: None,
+            close=lambda: asyncio.sleep(0),
+        )
+
+    async with running(tmp_path, thumbnailers=make) as world:
+        one = await full_world(world, FIRST, SECOND)
+        one.close()
         await world.until("Recording End")
 
-    objects = in_service(service)
-    assert joined(objects) == joined(objects, "360p30") == payloads(events)
-    assert b"GAP" not in objects["media/hls/720p30/playlist.m3u8"]
+    assert [(number, at_ms) for number, at_ms, _ in asked] == [(0, 0), (0, 0)]
+    (_, _, first), (_, _, second) = asked
+    assert [at_ms for name, at_ms in first if name == "720p30"] == [1000 * n for n in range(12)]
+    for name in ("720p30", "360p30"):
+        assert [at_ms for each, at_ms in second if each == name] == [1000 * n for n in range(13)]
 
 
-async def test_storage_that_is_away_at_the_start_delays_nothing(tmp_path, service, door):
-    events = stream(15)
-    async with running(tmp_path, Buckets(tmp_path, endpoint(door.url))) as world:
-        door.set("shut")
-        one = await world.stream()
-        feed(one, events)
-        one.close()
-        await world.until("Recording Start")
-        door.set("open")
-        await world.until("Recording End")
-    objects = in_service(service)
-    assert joined(objects) == payloads(events)
-    assert "events/ivs-check" in objects
-    assert "events/recording-started.json" in objects
+async def test_a_kill_between_two_recordings_of_a_stream_loses_no_event(tmp_path):
+    world = World(tmp_path, local(tmp_path))
+    await world.start()
+    one = await full_world(world, FIRST, SECOND)
+    await world.until("Recording End")
+    deadline = time.monotonic() + SETTLED_S
+    while one._recording is None or not one._recording.is_announced:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    await one._recording._work.drained()
+    await world.kill()
 
-
-async def test_storage_that_refuses_is_a_start_failure(tmp_path, door):
-    wrong = endpoint(door.url, access_key_id="AKWRONGWRONGWRONG000")
-    async with running(tmp_path, Buckets(tmp_path, wrong)) as world:
-        one = await world.stream()
-        feed(one, stream(2))
-        await world.until("Recording Start Failure")
-        one.close()
+    async with running(tmp_path, world.buckets) as again:
+        again.streams = 1
+        deadline = time.monotonic() + SETTLED_S
+        while [each.state for each in await again.rows()] != ["ENDED", "ENDED"]:
+            assert time.monotonic() < deadline, await again.rows()
+            await asyncio.sleep(0.05)
+        events = await again.events()
+    assert events.count("Recording End") == 2

@@ -229,9 +229,8 @@ class Recorder:
         self._recordings.add(recording)
         if recording.left_at_ms is None:
             await recording.end_killed()
-        stream_id = recording.stream_ids[-1] if recording.stream_ids else ""
         self._found_told[recording.opened.session_id] = await self._is_told(
-            stream_id, "Recording End"
+            recording, "Recording End"
         )
         log.info(
             "recording taken up",
@@ -261,12 +260,13 @@ class Recorder:
             recording=session_id,
             prefix=recording.opened.prefix,
             duration_ms=outcome.duration_ms,
-            delay_p99_ms=recording.delay_p99_ms(),
+            delay_p50_ms=recording.delay_ms(50),
+            delay_p99_ms=recording.delay_ms(99),
             problem=outcome.message or None,
         )
         # The journal goes last: whoever kills us before the event is safe makes us tell it again.
         waited_s = 0.0
-        while not await self._is_told(stream_id, outcome.status) and waited_s < TOLD_S:
+        while not await self._is_told(recording, outcome.status) and waited_s < TOLD_S:
             await asyncio.sleep(TOLD_LOOK_S)
             waited_s += TOLD_LOOK_S
         await recording.remove(outcome)
@@ -277,16 +277,19 @@ class Recorder:
             stream_id, status, self.now_ms(), kind=RECORDING_CHANGE, detail=detail
         )
 
-    async def _is_told(self, stream_id: str, status: str) -> bool:
-        """Whether the stream's session has that event, or one that says more of the same."""
+    async def _is_told(self, recording: Recording, status: str) -> bool:
+        """Whether its stream's session has that event of it, or one that says more of the same."""
         try:
             async with self._store.read() as work:
-                session = await work.sessions.find(stream_id)
+                session = await work.sessions.find(recording.stream_ids[-1])
         except Exception:
             log.exception("stream session cannot be read now")
             return False
+        own = recording.opened.session_id
         return session is not None and any(
-            event["type"] == RECORDING_CHANGE and event["name"].startswith(status)
+            event["type"] == RECORDING_CHANGE
+            and event["name"].startswith(status)
+            and event.get("recording", own) == own
             for event in session.events
         )
 

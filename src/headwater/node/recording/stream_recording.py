@@ -1,13 +1,15 @@
 """What one stream's media goes through on its way into a recording.
 
-    opening (its recording is made, or found to go on with) -> recording -> left
+    opening (its recording is made, or found to go on with) <-> recording -> left
         |                                                        |
         +-------------------> failed: nothing is recorded <------+
 
-Media that comes while opening is held. Nobody waits: a broadcast calls and goes on.
+Media that comes while opening is held. Nobody waits: a broadcast calls and goes on. A recording
+that is 48 hours old ends, and the stream goes on in a new one.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -21,12 +23,14 @@ from headwater.recording.objects import StorageError
 from headwater.recording.pictures import KeyFrame, PictureSource
 from headwater.recording.recording import FAILURE, REFUSED, Recording
 from headwater.recording.selection import (
+    MAX_RECORDING_MS,
     Candidate,
     Measured,
     reason_against_merge,
     recorded_names,
 )
 from headwater.recording.spool import Offer
+from headwater.recording.succession import Succession
 from headwater.store.records import ChannelRecord, RecordingConfigurationRecord
 
 MAX_HELD_BYTES = 64 << 20
@@ -38,6 +42,10 @@ MEASURED_MS = 2_000
 """Of a stream's media, before its bitrate is compared with the recording's."""
 MAX_MEASURED_MS = 12_000
 """After which a rendition that has not come is one that does not fit."""
+MAX_BEHIND_S = 30.0
+"""For the slowest rendition to get to where a new recording begins; transcoders that hang are
+replaced sooner."""
+_ROUNDING_MS = 10  # of times that were added up
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +121,11 @@ class StreamRecording:
         self._is_decisive = asyncio.Event()  # it went live, or is over
         self._is_live = False
         self._is_over = asyncio.Event()
-        self._begin_ms = 0  # of the stream within its recording
+        self._succession = Succession()
+        self._former: Recording | None = None  # that is full; slower renditions still fill it
+        self._is_left = asyncio.Event()  # by the media that comes from now on
+        self._is_passed = asyncio.Event()  # nothing comes for the former any more
+        self._begin_ms = 0  # of the stream within its recording; negative: of a later one
         self._held_frames: deque[KeyFrame] = deque(maxlen=MAX_HELD_FRAMES)
         self._frames = _Frames(self._push_frame)
         self._task: asyncio.Task[None] | None = None
@@ -121,7 +133,8 @@ class StreamRecording:
     @property
     def is_recorded(self) -> bool:
         """What comes is being recorded."""
-        return self._recording is not None and not self._is_over.is_set()
+        recording = self._recording or self._former
+        return recording is not None and not self._is_over.is_set()
 
     def announce(self, renditions: Sequence[Rendition], on_request: Sequence[str]) -> None:
         """Say, once and before any event, which renditions are to come, best first.
@@ -156,18 +169,19 @@ class StreamRecording:
 
     def push(self, name: str, event: MediaEvent) -> None:
         """Take a rendition's next event."""
-        if self._has_failed:
+        if self._has_failed and self._former is None:
             return
+        found = self._succession.push(name, event)
+        if found.is_turn:
+            self._turn(name)
         self._frames.push(name, event)
-        if name not in self._names:
-            return
-        if self._recording is not None:
-            self._recording.push(name, event)
-            return
-        self._held.append((name, event))
-        self._measure(name, event)
-        if self._held_bytes > MAX_HELD_BYTES:
-            self._fail("", FAILURE, "the spool's disk does not answer")
+        for each in found.events if name in self._names else ():
+            if found.is_former:
+                self._push_former(name, each)
+            else:
+                self._take(name, each)
+        if self._former is not None and self._succession.is_passed:
+            self._is_passed.set()
 
     def live(self) -> None:
         """Viewers can be served."""
@@ -177,6 +191,8 @@ class StreamRecording:
     def close(self) -> None:
         """No more media will come."""
         self._is_over.set()
+        self._is_left.set()
+        self._is_passed.set()
         self._is_decisive.set()
         self._is_measured.set()
         if self._task is None:
@@ -197,8 +213,8 @@ class StreamRecording:
     async def _run(self) -> None:
         try:
             recording = await self._open()
-            if recording is not None:
-                await self._go_on(recording)
+            while recording is not None and await self._go_on(recording):
+                recording = await self._succeed(recording)
         except Exception:
             log.exception("recording failed", stream=self.stream_id)
             self._fail("", FAILURE, "a mistake of ours")
@@ -217,13 +233,15 @@ class StreamRecording:
             return None
         if recording.thumbnailer is None:
             await self._keeper.make_thumbnailer(recording, self._sources)
-        self._begin_ms = recording.duration_ms
+        self._begin_ms += recording.duration_ms
+        self._succession.limit(recording.opened.started_at_ms + MAX_RECORDING_MS)
         self._recording = recording
         for name, event in self._held:
             recording.push(name, event)
         for frame in self._held_frames:
             self._push_frame(frame)
         self._held.clear()
+        self._held_bytes = 0
         self._held_frames.clear()
         return recording
 
@@ -248,7 +266,8 @@ class StreamRecording:
         self._keeper.finish(found)
         return None
 
-    async def _go_on(self, recording: Recording) -> None:
+    async def _go_on(self, recording: Recording) -> bool:
+        """Fill it; whether it is full, and the stream goes on."""
         await self._is_decisive.wait()
         if self._is_live and not recording.is_announced:
             try:
@@ -257,15 +276,32 @@ class StreamRecording:
                 if error.is_refused:
                     self._fail(recording.opened.session_id, REFUSED, str(error))
                     await recording.discard()
-                    return
+                    return False
             await self._keeper.started(recording)
-        await self._is_over.wait()
+        await self._is_left.wait()
+        if self._former is recording:
+            return True
         if not self._is_live and len(recording.stream_ids) == 1:
             self._recording = None
             await recording.discard()
-            return
+            return False
         await recording.leave()
         self._keeper.left(recording)
+        return False
+
+    async def _succeed(self, full: Recording) -> Recording | None:
+        """Begin the next one, and end the one that is full."""
+        self._is_left.clear()
+        if self._is_over.is_set():
+            self._is_left.set()
+        log.info("stream gets a new recording", stream=self.stream_id, reason="48 hours are over")
+        recording = await self._open()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_passed.wait(), MAX_BEHIND_S)
+        self._former = None
+        await full.leave()
+        self._keeper.finish(full)
+        return recording
 
     def _fail(self, session_id: str, reason: str, text: str) -> None:
         if self._has_failed:
@@ -277,6 +313,26 @@ class StreamRecording:
         self._keeper.not_started(self, session_id, reason)
 
     # Its media.
+
+    def _turn(self, name: str) -> None:
+        """What comes now, beginning with this rendition's next part, is the next recording's."""
+        self._former, self._recording = self._recording, None
+        self._begin_ms = -round(self._frames.reach_ms(name))
+        self._is_passed.clear()
+        self._is_left.set()
+
+    def _push_former(self, name: str, event: MediaEvent) -> None:
+        if self._former is not None:
+            self._former.push(name, event)
+
+    def _take(self, name: str, event: MediaEvent) -> None:
+        if self._recording is not None:
+            self._recording.push(name, event)
+        elif not self._has_failed:
+            self._held.append((name, event))
+            self._measure(name, event)
+            if self._held_bytes > MAX_HELD_BYTES:
+                self._fail("", FAILURE, "the spool's disk does not answer")
 
     def _measure(self, name: str, event: MediaEvent) -> None:
         measure = self._measures.setdefault(name, _Measure())
@@ -293,11 +349,13 @@ class StreamRecording:
                 self._is_measured.set()
 
     def _push_frame(self, frame: KeyFrame) -> None:
+        at_ms = self._begin_ms + frame.at_ms
+        if at_ms < -_ROUNDING_MS:
+            return  # of the former recording, which gets no more thumbnails
         if self._recording is None:
             self._held_frames.append(frame)
         elif self._recording.thumbnailer is not None:
-            at_ms = self._begin_ms + frame.at_ms
-            self._recording.thumbnailer.push(structs.replace(frame, at_ms=at_ms))
+            self._recording.thumbnailer.push(structs.replace(frame, at_ms=max(at_ms, 0)))
 
 
 class _Frames:
@@ -308,6 +366,10 @@ class _Frames:
         self._plans: dict[str, StreamPlan] = {}
         self._inits: dict[str, bytes | None] = {}
         self._reach_ms: dict[str, float] = {}
+
+    def reach_ms(self, name: str) -> float:
+        """How much of a rendition came."""
+        return self._reach_ms.get(name, 0.0)
 
     def push(self, name: str, event: MediaEvent) -> None:
         match event:
