@@ -39,11 +39,11 @@ class Gate:
         self.reason = None
         self.asked = []
 
-    async def admit(self, request, channel):
+    async def admit(self, request, channel, *, closed):
         assert channel == CHANNEL
         self.asked.append(("admit", request.path, request.query))
         await asyncio.sleep(0)
-        return self.grant
+        return self.grant if isinstance(self.grant, Denied) else closed() or self.grant
 
     def denies(self, request, channel, grant):
         assert channel == CHANNEL

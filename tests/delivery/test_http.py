@@ -20,12 +20,14 @@ from delivery.site_under_test import (
     PLAYLIST,
     RUN,
     SESSION,
+    Gate,
     Site,
     error_code,
     header,
 )
 from headwater.delivery.address import playback_path
-from headwater.delivery.stream import Announced
+from headwater.delivery.stream import START_WAIT_S, Announced
+from headwater.delivery.waiting import WATCH_AFTER_S
 
 
 def test_the_playback_path_is_that_of_ivs():
@@ -75,8 +77,8 @@ async def test_a_stream_without_low_latency_says_so():
 
 NOT_LIVE = [
     # id,            events,                      what the node calls then
-    ("no plan yet",  [],                          None),
-    ("no part yet",  [started(0)],                None),
+    ("no plan yet",  [],                          "wait"),
+    ("no part yet",  [started(0)],                "wait"),
     ("ended",        [*segments(0, 3), FINISHED], None),
     ("closed",       segments(0, 3),              "close"),
     ("expired",      [*segments(0, 3), FINISHED], "expire"),
@@ -92,8 +94,13 @@ async def test_a_channel_is_not_live(events, call):
         site.stream.close()
     elif call == "expire":
         site.delivery.expire()
+    task = await site.ask(MASTER, "token=a.b.c")
+    if call == "wait":
+        assert not task.done()
+        site.clock.now_s += START_WAIT_S
+        site.delivery.expire()
 
-    response = await site.get(MASTER, "token=a.b.c")
+    response = await task
 
     assert response.status == 404
     assert header(response, "content-type") == "application/json"
@@ -106,6 +113,38 @@ async def test_a_channel_is_not_live(events, call):
             "type": "error",
         }
     ]
+
+
+async def test_a_viewer_who_comes_while_the_stream_begins_is_answered_with_its_first_part():
+    gate = Gate()
+    site = Site([started(0)], gate=gate)
+    task = await site.ask(MASTER)
+    assert (task.done(), site.stream.waiting_count(), gate.asked) == (False, 1, [])
+
+    site.push(part(0, 0))
+    assert (await task).status == 200
+    assert (site.stream.waiting_count(), len(gate.asked)) == (0, 1)
+
+
+async def test_a_viewer_of_a_stream_that_ends_before_it_began_does_not_wait_any_longer():
+    site = Site([started(0)])
+    task = await site.ask(MASTER)
+    site.stream.close()
+
+    assert (await task).status == 404
+    assert site.stream.waiting_count() == 0
+
+
+async def test_a_viewer_who_leaves_before_the_stream_begins_frees_its_place():
+    left = asyncio.Event()
+    site = Site([started(0)])
+    task = await site.ask(MASTER, disconnected=left.wait)
+    site.clock.now_s += WATCH_AFTER_S
+    site.delivery.expire()
+    left.set()
+
+    assert (await task).status == 499
+    assert site.stream.waiting_count() == 0
 
 
 async def test_an_unknown_channel_is_not_live_either():
@@ -339,7 +378,8 @@ async def test_l44_a_new_run_has_new_urls_and_the_old_ones_end():
     task = await site.ask(PLAYLIST, "_HLS_msn=5")
     second = site.delivery.open(CHANNEL, "SecondSecondRun1", stream_id="st-2")
     assert (await task).body.endswith(b"#EXT-X-ENDLIST\n")
-    assert (await site.get(MASTER)).status == 404
+    begins = await site.ask(MASTER)
+    assert not begins.done()
 
     second.announce([Announced(name="720p30")])
     for event in [make_plan(), *segment(0)]:
@@ -347,6 +387,7 @@ async def test_l44_a_new_run_has_new_urls_and_the_old_ones_end():
     site.stream.close()
     site.delivery.expire()
 
+    assert b"\n/v1/SecondSecondRun1/" in (await begins).body
     (playlist,) = await site.join()
     assert playlist.startswith("/v1/SecondSecondRun1/")
     assert (await site.get("/v1/SecondSecondRun1/720p30/0.ts")).status == 200

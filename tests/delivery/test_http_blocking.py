@@ -200,6 +200,15 @@ async def test_l29_the_hinted_part_is_sent_when_it_is_complete():
         assert response.body is event.payload
 
 
+async def test_what_is_there_is_answered_however_many_wait(monkeypatch):
+    site = Site(OPEN)
+    monkeypatch.setattr(site.stream.rendition("720p30").room, "_max_waiting", 0)
+
+    assert (await site.get(f"{MEDIA}/5.2.ts")).status == 429
+    for path in (f"{MEDIA}/5.1.ts", f"{MEDIA}/4.ts", PLAYLIST):
+        assert (await site.get(path)).status == 200
+
+
 async def test_l28_a_hinted_part_that_never_comes_is_refused_then():
     site = Site(OPEN)
     task = await site.ask(f"{MEDIA}/5.2.ts")

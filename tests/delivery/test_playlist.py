@@ -253,6 +253,20 @@ def test_a_delta_update_is_the_full_playlist_when(plan, events):
     assert text(events, plan, skip="YES") == text(events, plan)
 
 
+def test_the_parts_of_the_open_segment_count_towards_the_skip_boundary():
+    events = [*segments(0, 14), started(15), *(part(15, index) for index in range(4))]
+
+    kept = text(events, skip="YES").count("#EXTINF")
+    assert kept == text(segments(0, 14), skip="YES").count("#EXTINF") - 1
+
+
+def test_a_map_is_hinted_only_when_it_is_a_new_one():
+    begun = segment(0, init=INIT)
+
+    assert "TYPE=MAP" not in text([*begun, started(1)], FMP4)
+    assert 'TYPE=MAP,URI="init-1.mp4"' in text([*begun, started(1, init=b"<other>")], FMP4)
+
+
 def test_a_delta_does_not_repeat_the_map_of_what_it_skips():
     events = [*segment(0, init=INIT), *segments(1, 14)]
 

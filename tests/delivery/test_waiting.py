@@ -25,13 +25,6 @@ def wait(room, ready, disconnected=None, refused=lambda: False):
     )
 
 
-async def test_who_is_ready_does_not_wait():
-    room = WaitingRoom(Clock(), max_waiting=0)
-
-    assert await wait(room, lambda: True) is None
-    assert room.count == 0
-
-
 async def test_all_are_woken_once_and_ask_again():
     room, asked, open_door = WaitingRoom(Clock()), [], []
 

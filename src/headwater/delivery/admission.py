@@ -7,6 +7,7 @@ a session that is being watched.
 Source: IVS's private channels, playback restriction policies and viewer session revocation.
 """
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
@@ -38,8 +39,17 @@ class Denied(Struct, frozen=True, kw_only=True):
 class Admission(Protocol):
     """Decides who may watch a channel."""
 
-    async def admit(self, request: Request, channel: ChannelAddress) -> Grant | Denied:
-        """Decide about a request for the multivariant playlist of a live channel."""
+    async def admit(
+        self, request: Request, channel: ChannelAddress, *, closed: Callable[[], Denied | None]
+    ) -> Grant | Denied:
+        """Decide about a request for the multivariant playlist of a live channel.
+
+        Args:
+            request: the viewer's.
+            channel: that it would watch.
+            closed: why nobody is let in now, whoever asks. It is asked last, and before what
+                can be used once is used up.
+        """
 
     def denies(self, request: Request, channel: ChannelAddress, grant: Grant) -> Denied | None:
         """Why a later request of an admitted viewer is refused; None: it is not.

@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncGenerator
 from functools import lru_cache
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -29,6 +30,7 @@ MAX_ACCEPT_ENCODING_CHARS = 256
 REMEMBERED = 1000
 """Header fields already read or written: nearly all requests are alike. Below 1 kB each."""
 
+_OK = HTTPStatus.OK.value
 _ALLOW = ", ".join(METHODS)
 _EXPOSED = "accept-ranges, age, cache-control, content-length, content-range, date, etag"
 _EXPOSE = ("access-control-expose-headers", _EXPOSED)
@@ -45,6 +47,16 @@ class Audience(msgspec.Struct, frozen=True, kw_only=True):
 
 
 EVERYONE = Audience()
+
+
+class _Ages(NamedTuple):
+    """How long caches may repeat an answer."""
+
+    own_s: int | None  # the viewer's own; None: none may
+    shared_s: int | None = None  # those of several viewers, where it differs
+
+
+_MEDIA_AGES = _Ages(MEDIA_MAX_AGE_S)
 
 
 class DeliveryError(msgspec.Struct, frozen=True):
@@ -79,7 +91,8 @@ def error(
     url = quote(request.path, safe="/:@!$&'()*+,;=", errors="replace") + query
     url = url.encode("utf-8", "replace").decode()
     body = msgspec.json.encode([DeliveryError(url=url, error=text, error_code=code)])
-    return _response(status, body, "application/json", max_age_s, *headers)
+    fields = _fields("application/json", len(body), headers, EVERYONE, _Ages(max_age_s))
+    return _response(status.value, body, fields)
 
 
 def denied(request: Request, reason: Denied, *, max_age_s: int | None = None) -> Response:
@@ -133,20 +146,15 @@ def playlist(
         is_blocking: the viewer's own cache may not keep it. video.js repeats its last blocking
             request after each segment, and would get the old answer until that expires.
     """
-    return _response(
-        HTTPStatus.OK,
-        body,
-        PLAYLIST_TYPE,
-        max_age_s,
-        *(_GZIPPED if gzipped else ()),
-        audience=audience,
-        is_blocking=is_blocking,
-    )
+    ages = _Ages(0, max_age_s) if is_blocking else _Ages(max_age_s)
+    headers = _GZIPPED if gzipped else ()
+    return _response(_OK, body, _fields(PLAYLIST_TYPE, len(body), headers, audience, ages))
 
 
 def document(body: bytes, *, max_age_s: int | None) -> Response:
     """Something for programs, as JSON."""
-    return _response(HTTPStatus.OK, body, "application/json", max_age_s)
+    fields = _fields("application/json", len(body), (), EVERYONE, _Ages(max_age_s))
+    return _response(_OK, body, fields)
 
 
 def media(
@@ -180,11 +188,12 @@ def media_without_body(
     """
     headers = (("etag", etag), ("accept-ranges", "bytes"))
     if _matches(request.header("if-none-match"), etag):
-        return _media_head(HTTPStatus.NOT_MODIFIED, None, 0, headers, audience), 0, 0
+        fields = _fields(None, None, headers, audience, _MEDIA_AGES)
+        return _response(HTTPStatus.NOT_MODIFIED.value, b"", fields), 0, 0
     wanted = _byte_range(request, size_bytes, etag)
     if wanted is None:
-        whole = _media_head(HTTPStatus.OK, content_type, size_bytes, headers, audience)
-        return whole, 0, size_bytes
+        fields = _fields(content_type, size_bytes, headers, audience, _MEDIA_AGES)
+        return _response(_OK, b"", fields), 0, size_bytes
     start, end = wanted
     if start >= end:
         refusal = error(
@@ -197,23 +206,8 @@ def media_without_body(
         )
         return refusal, 0, 0
     content_range = ("content-range", f"bytes {start}-{end - 1}/{size_bytes}")
-    part = _media_head(
-        HTTPStatus.PARTIAL_CONTENT, content_type, end - start, (*headers, content_range), audience
-    )
-    return part, start, end
-
-
-def _media_head(
-    status: HTTPStatus,
-    content_type: str | None,
-    size_bytes: int,
-    headers: tuple[tuple[str, str], ...],
-    audience: Audience,
-) -> Response:
-    fields = _fields(
-        content_type, size_bytes, MEDIA_MAX_AGE_S, headers, audience, is_blocking=False
-    )
-    return Response(status=status.value, headers=[*fields])
+    fields = _fields(content_type, end - start, (*headers, content_range), audience, _MEDIA_AGES)
+    return _response(HTTPStatus.PARTIAL_CONTENT.value, b"", fields), start, end
 
 
 def growing_media(
@@ -227,10 +221,8 @@ def growing_media(
 
     It may be cached as if it were complete: its end is that of the media, never earlier.
     """
-    fields = _fields(
-        content_type, None, MEDIA_MAX_AGE_S, (("etag", etag),), audience, is_blocking=False
-    )
-    return Response(status=HTTPStatus.OK.value, headers=[*fields], chunks=chunks)
+    fields = _fields(content_type, None, (("etag", etag),), audience, _MEDIA_AGES)
+    return Response(status=_OK, headers=[*fields], chunks=chunks)
 
 
 def client_left() -> Response:
@@ -271,8 +263,11 @@ def _byte_range(request: Request, size: int, etag: str) -> tuple[int, int] | Non
 
     Several ranges at once, other units and nonsense are ignored, as RFC 9110 §14.2 allows.
     """
-    match = _RANGE.fullmatch(request.header("range") or "")
-    if request.method != "GET" or match is None:
+    wanted = request.header("range")
+    if wanted is None or request.method != "GET":
+        return None
+    match = _RANGE.fullmatch(wanted)
+    if match is None:
         return None
     if request.header("if-range") not in (None, etag):
         return None
@@ -284,35 +279,33 @@ def _byte_range(request: Request, size: int, etag: str) -> tuple[int, int] | Non
     return (max(0, size - int(last)), size) if last else None
 
 
-def _response(
-    status: HTTPStatus,
-    body: bytes,
-    content_type: str | None,
-    max_age_s: int | None,
-    *headers: tuple[str, str],
-    audience: Audience = EVERYONE,
-    is_blocking: bool = False,
-) -> Response:
-    fields = _fields(content_type, len(body), max_age_s, headers, audience, is_blocking=is_blocking)
-    return Response(status=status.value, headers=[*fields], body=body)
+def _response(status: int, body: bytes, fields: tuple[tuple[str, str], ...]) -> Response:
+    return Response(status=status, headers=[*fields], body=body)
 
 
 @lru_cache(REMEMBERED)
 def _fields(
     content_type: str | None,
     size_bytes: int | None,
-    max_age_s: int | None,
     headers: tuple[tuple[str, str], ...],
     audience: Audience,
-    *,
-    is_blocking: bool,
+    ages: _Ages,
 ) -> tuple[tuple[str, str], ...]:
+    """All header fields.
+
+    Args:
+        content_type: None: there is no content.
+        size_bytes: None: not known.
+        headers: more of them.
+        audience: who may see the answer.
+        ages: until when caches may repeat it.
+    """
     fields = []
     if content_type is not None:
         fields.append(("content-type", content_type))
         if size_bytes is not None:
             fields.append(("content-length", str(size_bytes)))
-    fields.append(("cache-control", _cache_control(max_age_s, audience, is_blocking=is_blocking)))
+    fields.append(("cache-control", _cache_control(ages, audience)))
     vary = ["accept-encoding"] if content_type == PLAYLIST_TYPE else []
     if audience.allow_origin != "*":
         vary.append("origin")
@@ -322,9 +315,9 @@ def _fields(
     return (*fields, ("access-control-allow-origin", audience.allow_origin), _EXPOSE)
 
 
-def _cache_control(max_age_s: int | None, audience: Audience, *, is_blocking: bool) -> str:
-    if max_age_s is None or (is_blocking and audience.is_one_viewer):
+def _cache_control(ages: _Ages, audience: Audience) -> str:
+    if ages.own_s is None or (ages.shared_s is not None and audience.is_one_viewer):
         return "no-store"
-    if is_blocking:
-        return f"max-age=0, s-maxage={max_age_s}"
-    return f"private, max-age={max_age_s}" if audience.is_one_viewer else f"max-age={max_age_s}"
+    if ages.shared_s is not None:
+        return f"max-age={ages.own_s}, s-maxage={ages.shared_s}"
+    return f"private, max-age={ages.own_s}" if audience.is_one_viewer else f"max-age={ages.own_s}"

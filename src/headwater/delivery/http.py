@@ -2,14 +2,10 @@
 
     /api/video/v1/<region>.<account>.channel.<channel id>.m3u8   multivariant playlist, which
         begins a viewer session; ?allow_audio_only=true names the rendition without pictures too
-    /v1/<run id>/<session id>/<rendition>/playlist.m3u8          media playlist
-    /v1/<run id>/<rendition>/<file>                              media, for all viewers
-    /v1/<run id>/<session id>/<rendition>/<file>                 the same, for this viewer
+    /v1/<run id>/...                                             what `delivery.paths` reads
 
-    init-<n>.mp4, <segment>.ts|.m4s, <segment>.<part>.ts|.m4s    files: init, segment, part
-
-Viewers of public streams are given the third form, which a CDN can keep for all of them;
-where each request has to be checked, there is only the last.
+Viewers of public streams are given media's paths for all viewers, which a CDN can keep for all
+of them; where each request has to be checked, there are only those for one.
 
 Source: RFC 8216; the first path, the sessions and the errors are IVS's.
 """
@@ -25,14 +21,12 @@ from headwater.delivery.address import PLAYBACK_PREFIX, ChannelAddress, playback
 from headwater.delivery.admission import Admission, Denied
 from headwater.delivery.blocking import MAX_QUERY_FIELDS
 from headwater.delivery.media import UNKNOWN_MAX_AGE_S, Asked
+from headwater.delivery.paths import MEDIA_PREFIX, read_path
 from headwater.delivery.quota import ViewQuota
 from headwater.delivery.sessions import ViewerSession
-from headwater.delivery.stream import MEDIA_PREFIX, PLAYLIST_NAME, LiveStream, compress
+from headwater.delivery.stream import LiveStream, compress
+from headwater.delivery.waiting import GaveUp
 from headwater.delivery.window import DEFAULT_WINDOW_MS
-
-_MAX_PATH_LENGTH = 300  # ours are below 150: longer ones are not worth a look
-_NAMES = (3, 4)  # below a run: without a session, and with one
-_MOST_NAMES = max(_NAMES)
 
 _NOT_LIVE = Denied(
     status=HTTPStatus.NOT_FOUND,
@@ -152,15 +146,17 @@ class Delivery:
 
     async def _multivariant(self, request: Request) -> Response:
         stream = self._channels.get(request.path)
+        if stream and await stream.start(request.disconnected) is GaveUp.LEFT:
+            return answers.client_left()
         if stream is None or not stream.is_live():
             return answers.denied(request, _NOT_LIVE, max_age_s=UNKNOWN_MAX_AGE_S)
-        grant = await self._admission.admit(request, stream.channel)
+        grant = await self._admission.admit(
+            request, stream.channel, closed=lambda: self._closed(stream)
+        )
         if isinstance(grant, Denied):
             return answers.denied(request, grant)
         if not stream.is_live():  # any more
-            return answers.denied(request, _NOT_LIVE, max_age_s=UNKNOWN_MAX_AGE_S)
-        if self._is_full(stream):
-            return answers.denied(request, _FULL)
+            return answers.denied(request, _NOT_LIVE)
         session_id, audience = ids.viewer_session_id(self._random_bytes), stream.let_in(grant)
         if request.method != "HEAD":
             stream.sessions.begin(session_id, grant, audience, request.client_address)
@@ -176,23 +172,27 @@ class Delivery:
             audience=audience,
         )
 
+    def _closed(self, stream: LiveStream) -> Denied | None:
+        """Why nobody is let in to it now."""
+        if not stream.is_live():
+            return _NOT_LIVE
+        return _FULL if self._is_full(stream) else None
+
     def _is_full(self, stream: LiveStream) -> bool:
         """Whether one more viewer of it would be too many."""
         live = self._channels.values()
         return stream.sessions.is_full() or self._quota.refuses(stream.channel, live)
 
     async def _below_run(self, request: Request) -> Response:
-        path = request.path.removeprefix(MEDIA_PREFIX)
-        names = path.split("/", _MOST_NAMES) if len(path) <= _MAX_PATH_LENGTH else []
-        stream = self._runs.get(names[0]) if len(names) in _NAMES else None
-        if stream is None:
+        path = read_path(request.path)
+        stream = self._runs.get(path.run_id) if path else None
+        if path is None or stream is None:
             return media.not_found(request)
-        names_session, (name, file) = len(names) == _MOST_NAMES, names[-2:]
-        session = stream.sessions.get(names[1]) if names_session else None
+        session = stream.sessions.get(path.session_id) if path.session_id is not None else None
         if session is None and not stream.shares_media:
             return answers.denied(request, _NO_SESSION)
-        rendition = stream.rendition(name)
-        is_shared = not names_session and file != PLAYLIST_NAME
+        rendition = stream.rendition(path.rendition)
+        is_shared = path.session_id is None and path.file.kind != "playlist"
         if rendition is None or (session is None and not is_shared):
             return media.not_found(request)
         asked = Asked(request, stream, rendition, session, self._admission)
@@ -201,7 +201,7 @@ class Delivery:
                 return answers.denied(request, denied)
             if request.method != "HEAD":
                 stream.sessions.saw(session)
-        return await media.answer(asked, file)
+        return await media.answer(asked, path.file)
 
     def _denied(self, asked: Asked, session: ViewerSession) -> Denied | None:
         """Why a session may not have what it asks for."""

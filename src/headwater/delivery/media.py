@@ -8,8 +8,7 @@ are made, as IVS does. A run id is random, so one URL means the same bytes for e
 """
 
 import math
-import re
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
 
@@ -20,9 +19,10 @@ from headwater.core.http import Request, Response
 from headwater.delivery import answers
 from headwater.delivery.admission import Admission, Denied
 from headwater.delivery.blocking import Directives, Verdict, decide, parse_directives
+from headwater.delivery.paths import File
 from headwater.delivery.playlist import extension
 from headwater.delivery.sessions import ViewerSession
-from headwater.delivery.stream import PLAYLIST_NAME, LiveStream, Rendition
+from headwater.delivery.stream import LiveStream, Rendition
 from headwater.delivery.waiting import GaveUp, Place
 from headwater.delivery.window import SegmentRow
 
@@ -31,10 +31,6 @@ BLOCKING_MAX_AGE_TARGET_DURATIONS = 6
 BLOCKING_ERROR_MAX_AGE_TARGET_DURATIONS = 4
 UNKNOWN_MAX_AGE_S = 1
 """Shields the server from polling; a channel that goes live is seen a second later."""
-
-_NUMBER = "(0|[1-9][0-9]{0,14})"
-_INIT = re.compile(rf"init-{_NUMBER}\.mp4")
-_MEDIA = re.compile(rf"{_NUMBER}(?:\.{_NUMBER})?\.(ts|m4s)")
 
 _SHARED = Denied(
     status=HTTPStatus.FORBIDDEN,
@@ -71,18 +67,17 @@ class Asked(Struct, frozen=True):
         return self.session.audience if self.session else answers.EVERYONE
 
 
-def answer(asked: Asked, file: str) -> Coroutine[Any, Any, Response]:
-    """What is answered for the file of that name, to a viewer who may have it."""
-    if file == PLAYLIST_NAME:
+def answer(asked: Asked, file: File) -> Coroutine[Any, Any, Response]:
+    """What is answered for a file, to a viewer who may have it."""
+    if file.kind == "playlist":
         return _playlist(asked)
-    if match := _INIT.fullmatch(file):
-        return _init(asked, int(match[1]))
-    match = _MEDIA.fullmatch(file)
-    if match is None or match[3] != extension(asked.rendition.plan):
+    if file.kind == "init":
+        return _init(asked, file.number)
+    if file.kind == "unknown" or file.extension != extension(asked.rendition.plan):
         return _missing(asked)
-    if match[2] is None:
-        return _segment(asked, int(match[1]))
-    return _part(asked, int(match[1]), int(match[2]))
+    if file.kind == "segment":
+        return _segment(asked, file.number)
+    return _part(asked, file.number, file.index)
 
 
 async def _missing(asked: Asked) -> Response:
@@ -112,12 +107,7 @@ async def _playlist(asked: Asked) -> Response:
         msn, index = window.next_part()
         return _bad_request(request, f"part {index} of segment {msn} is not there yet", None)
     if verdict is Verdict.WAIT:
-        gave_up = await rendition.room.wait_until(
-            lambda: decide(window, directives) is not Verdict.WAIT,
-            timeout_s=BLOCK_TARGET_DURATIONS * target_duration_s,
-            disconnected=request.disconnected,
-            refused=asked.is_refused,
-        )
+        gave_up = await _wait(asked, lambda: decide(window, directives) is not Verdict.WAIT)
         if gave_up is not None:
             return _gave_up(asked, gave_up, blocking=blocking)
     gzipped = answers.accepts_gzip(request)
@@ -138,17 +128,15 @@ async def _playlist(asked: Asked) -> Response:
 async def _segment(asked: Asked, msn: int) -> Response:
     """A segment: complete, or as it is made; one that is named ahead is waited for."""
     request, rendition, window = asked.request, asked.rendition, asked.rendition.window
-    gave_up = await rendition.room.wait_until(
-        lambda: msn not in window.prefetched() or window.growing_segment(msn) is not None,
-        timeout_s=BLOCK_TARGET_DURATIONS * rendition.plan.target_duration_s,
-        disconnected=request.disconnected,
-        refused=asked.is_refused,
-    )
-    segment = window.growing_segment(msn)
-    if gave_up is None and segment is not None and rendition.room.is_full():
-        gave_up = GaveUp.CROWDED
-    if gave_up is not None:
+
+    def is_decided() -> bool:
+        return msn not in window.prefetched() or window.growing_segment(msn) is not None
+
+    if not is_decided() and (gave_up := await _wait(asked, is_decided)):
         return _gave_up(asked, gave_up, blocking=False)
+    segment = window.growing_segment(msn)
+    if segment is not None and rendition.room.is_full():
+        return _gave_up(asked, GaveUp.CROWDED, blocking=False)
     if window.never_came(msn):
         return _never_came(request)
     if segment is None:
@@ -182,16 +170,21 @@ async def _follow(asked: Asked, segment: SegmentRow) -> AsyncGenerator[bytes, No
 
 async def _part(asked: Asked, msn: int, index: int) -> Response:
     """A part of a segment; the one that the playlist hints at is waited for."""
-    rendition, window = asked.rendition, asked.rendition.window
-    gave_up = await rendition.room.wait_until(
-        lambda: not window.is_hinted(msn, index),
-        timeout_s=BLOCK_TARGET_DURATIONS * rendition.plan.target_duration_s,
+    window = asked.rendition.window
+    if window.is_hinted(msn, index):
+        gave_up = await _wait(asked, lambda: not window.is_hinted(msn, index))
+        if gave_up is not None:
+            return _gave_up(asked, gave_up, blocking=False)
+    return _kept_media(asked, msn, window.part_payload(msn, index))
+
+
+def _wait(asked: Asked, ready: Callable[[], bool]) -> Coroutine[Any, Any, GaveUp | None]:
+    return asked.rendition.room.wait_until(
+        ready,
+        timeout_s=BLOCK_TARGET_DURATIONS * asked.rendition.plan.target_duration_s,
         disconnected=asked.request.disconnected,
         refused=asked.is_refused,
     )
-    if gave_up is not None:
-        return _gave_up(asked, gave_up, blocking=False)
-    return _kept_media(asked, msn, window.part_payload(msn, index))
 
 
 def _kept_media(asked: Asked, msn: int, body: bytes | None) -> Response:

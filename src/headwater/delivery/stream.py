@@ -1,7 +1,8 @@
 """A live stream: its renditions, their windows, rendered playlists and waiting requests.
 
-States of a stream: opened (renditions are still to come) -> live -> ended (its playlists
-say so and its media stays for a while) -> expired (nothing is left to fetch).
+States of a stream: opened (renditions are still to come; players wait a little for it to go
+live) -> live -> ended (its playlists say so and its media stays for a while) -> expired
+(nothing is left to fetch).
 
 It goes live when every rendition that was announced has media, or with those that have
 some by LADDER_WAIT_S; what the multivariant playlist names then is never changed, since
@@ -13,7 +14,7 @@ are the same for all viewers; only multivariant playlists name the viewer's sess
 """
 
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -28,6 +29,7 @@ from headwater.core.segment import (
 from headwater.delivery.address import ChannelAddress
 from headwater.delivery.admission import Grant
 from headwater.delivery.answers import EVERYONE, Audience
+from headwater.delivery.paths import MEDIA_PREFIX, PLAYLIST_NAME
 from headwater.delivery.playlist import (
     RenditionReport,
     Session,
@@ -38,14 +40,15 @@ from headwater.delivery.playlist import (
 )
 from headwater.delivery.rates import BitRate
 from headwater.delivery.sessions import ViewerSessions
-from headwater.delivery.waiting import WaitingRoom
+from headwater.delivery.waiting import GaveUp, WaitingRoom
 from headwater.delivery.window import Window
-
-MEDIA_PREFIX = "/v1/"
-PLAYLIST_NAME = "playlist.m3u8"
 
 LADDER_WAIT_S = 10.0
 """From the first media of any rendition: a transcoder may fail once and start again in it."""
+
+START_WAIT_S = 3.0
+"""A viewer who comes while the encoder's first group of pictures comes in sees it as soon as it
+is whole. Longer ones are waited for by asking again, as nothing tells that it will end."""
 
 
 class Announced(Struct, frozen=True, kw_only=True):
@@ -151,6 +154,7 @@ class LiveStream:
         self._announced: dict[str, Announced] = {}
         self._renditions: dict[str, Rendition] = {}  # in the order of announcement
         self._is_settled = False  # which renditions there are: it has gone live
+        self._lobby = WaitingRoom(now_s)  # where players wait for that
         self._first_media_s: float | None = None
         self._closed = False
         self._began_s = now_s()
@@ -199,6 +203,21 @@ class LiveStream:
         """Whether players can start: there is media of its renditions, and no end."""
         return self._is_settled and self._ended_s is None
 
+    async def start(self, disconnected: Callable[[], Awaitable[None]] | None) -> GaveUp | None:
+        """Wait for it to go live, or to end; at most START_WAIT_S."""
+
+        def is_decided() -> bool:
+            return self._is_settled or self.has_ended()
+
+        if is_decided():
+            return None
+        return await self._lobby.wait_until(
+            is_decided,
+            timeout_s=START_WAIT_S,
+            disconnected=disconnected,
+            refused=lambda: False,
+        )
+
     def has_ended(self) -> bool:
         """Whether no more media will come."""
         return self._ended_s is not None
@@ -243,7 +262,8 @@ class LiveStream:
 
     def waiting_count(self) -> int:
         """Requests that wait on this stream now."""
-        return sum(rendition.room.count for rendition in self._renditions.values())
+        rooms = (rendition.room for rendition in self._renditions.values())
+        return self._lobby.count + sum(room.count for room in rooms)
 
     def look(self) -> None:
         """Notice what changes by time alone; to be called about once a second.
@@ -254,6 +274,7 @@ class LiveStream:
         self.sessions.expire()
         if not self._is_settled:
             self._settle()
+        self._lobby.release_late()
         for rendition in self._renditions.values():
             rendition.room.release_late()
 
@@ -335,10 +356,12 @@ class LiveStream:
         ):
             self._is_settled = True
             self._renditions = ready
+            self._lobby.wake_all()
 
     def _note_end(self) -> None:
         if self._ended_s is None:
             self._ended_s = self._now_s()
+            self._lobby.wake_all()
 
 
 def compress(body: bytes) -> bytes:

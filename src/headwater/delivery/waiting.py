@@ -131,9 +131,7 @@ class WaitingRoom:
         disconnected: Callable[[], Awaitable[None]] | None,
         refused: Callable[[], bool],
     ) -> GaveUp | None:
-        """Take a place until `ready()`, if it is not yet and there is one."""
-        if ready():
-            return None
+        """Take a place, if there is one, until `ready()`, as `Place.until` does."""
         if self.is_full():
             return GaveUp.CROWDED
         with Place(self, disconnected, refused) as place:

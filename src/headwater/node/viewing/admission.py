@@ -2,21 +2,25 @@
 
 It is delivery's Admission. A viewer is let in when, in this order:
 
-    a private channel   its token is verified, and the viewer's session is not revoked
-    a token's origins   the page is one of them, or says nothing and need not
-    a channel's policy  likewise; and the viewer is in an allowed country, or in an unknown one
+    a private channel   its token is verified, and the viewer's session is not revoked; the page
+                        is one of the token's origins, or says nothing and need not
+    a public channel    likewise with its policy's origins; and the viewer is in an allowed
+                        country, or in an unknown one
     a single-use token  it was not used before, on any server of this database
+    all of them         there is room for one more; if not, the token stays unused
 
 Keys, revocations and used tokens are read from the database for every viewer, so that what was
 deleted, revoked or used is refused at once, whichever server did it. Viewers who are watching
 are looked after by `watch`, which reads new revocations twice a second.
 
-A policy is the one that the channel had when its stream's first viewer came: as with IVS, a
-change takes effect with the next stream. Unlike with IVS it holds for private channels too.
+As with IVS, private channels' policies are ignored, and a policy is the one that the channel
+had when its stream began (read by `watch`, or for the first viewer if that is earlier): a
+change takes effect with the next stream.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -25,7 +29,13 @@ import structlog
 from msgspec import Struct, field
 
 from headwater.auth import origins
-from headwater.auth.playback_token import PlaybackToken, SignedToken, refuse_signature
+from headwater.auth.playback_token import (
+    ALLOW_ORIGIN,
+    SINGLE_USE,
+    PlaybackToken,
+    SignedToken,
+    refuse_signature,
+)
 from headwater.core.arn import Arn
 from headwater.core.errors import HeadwaterError, OperatorError, PeerError
 from headwater.core.http import Request
@@ -39,7 +49,7 @@ LOOK_S = 0.5
 """Between looks for revocations. Players ask for a playlist or media every second or two: a
 revoked viewer is stopped within 3 s."""
 LOOK_BACK_MS = 30_000
-"""How far servers' clocks, and the time that a transaction takes, may differ."""
+"""Before the last look: servers' clocks differ, and transactions take their time."""
 KEPT_MS = 600_000
 """After a channel's stream has ended: viewers may still be playing the end of it."""
 PURGE_EVERY_MS = 60_000
@@ -49,6 +59,21 @@ MAX_KEYS = 1000
 """Keys of an account in a region that are tried: as many as the quota allows by itself."""
 MAX_QUERY_FIELDS = 100
 """Players add a handful of their own."""
+_WRONG_PAGE = Denied(
+    status=HTTPStatus.FORBIDDEN,
+    code="origin_not_allowed",
+    text="this page's origin may not play the stream",
+)
+_WRONG_COUNTRY = Denied(
+    status=HTTPStatus.FORBIDDEN,
+    code="content_geoblocked",
+    text="the stream may not be played in this country",
+)
+_REVOKED = Denied(
+    status=HTTPStatus.FORBIDDEN,
+    code="viewer_session_revoked",
+    text="the viewer's session was revoked",
+)
 NO_POLICY = PlaybackRestrictionPolicyRecord(
     id="",
     region="",
@@ -103,6 +128,7 @@ class PlaybackAdmission:
         store: Store,
         *,
         stream_id: Callable[[str], str | None],
+        streaming: Callable[[], Iterable[ChannelAddress]],
         countries: Countries,
         now_ms: Callable[[], int],
     ) -> None:
@@ -111,34 +137,45 @@ class PlaybackAdmission:
         Args:
             store: keys, policies, revocations, used tokens.
             stream_id: of the stream there is on a channel, by the channel's ARN.
+            streaming: the channels that have one.
             countries: where viewers are.
             now_ms: the wall clock, Unix ms.
         """
         self._store = store
         self._stream_id = stream_id
+        self._streaming = streaming
         self._countries = countries
         self._now_ms = now_ms
         self._channels: dict[str, _Channel] = {}  # by id
+        self._looked_at_ms = now_ms()
         self._purged_at_ms = 0
 
-    async def admit(self, request: Request, channel: ChannelAddress) -> Grant | Denied:
+    async def admit(
+        self, request: Request, channel: ChannelAddress, *, closed: Callable[[], Denied | None]
+    ) -> Grant | Denied:
         """Decide about a request for a live channel's multivariant playlist."""
-        answer = await self._decide(request, channel)
+        answer = await self._decide(request, channel, closed)
         if isinstance(answer, Denied):
             log.debug("viewer not let in", channel=channel.channel_id, reason=answer.text)
         return answer
 
-    async def _decide(self, request: Request, channel: ChannelAddress) -> Grant | Denied:
+    async def _decide(
+        self, request: Request, channel: ChannelAddress, closed: Callable[[], Denied | None]
+    ) -> Grant | Denied:
         try:
             known = await self._known(channel)
             token = await self._token(request, channel.channel_id, known) if known.private else None
             grant = self._grant(request, known.policy, token)
             if token and token.single_use_uuid:
-                await self._use(request, channel, token)
+                await self._use(request, channel, token, closed)
+            elif reason := closed():
+                return reason
         except _DeniedError as error:
             return error.denied
         except PeerError as error:
-            return _denied("invalid_playback_auth_token", str(error))
+            return Denied(
+                status=HTTPStatus.FORBIDDEN, code="invalid_playback_auth_token", text=str(error)
+            )
         except OperatorError as error:
             log.warning("viewers cannot be checked", reason=str(error))
             return Denied(
@@ -153,11 +190,11 @@ class PlaybackAdmission:
         if grant.viewer_id and (known := self._channels.get(channel.channel_id)):
             revoked = known.revoked.get(grant.viewer_id)
             if revoked is not None and grant.version <= revoked:
-                return _denied("viewer_session_revoked", "the viewer's session was revoked")
+                return _REVOKED
         if grant.origins and not origins.allows(grant.origins, request.header("origin")):
-            return _denied("origin_not_allowed", "this page's origin may not play the stream")
+            return _WRONG_PAGE
         if grant.countries and self._is_elsewhere(request, grant.countries):
-            return _denied("content_geoblocked", "the stream may not be played in this country")
+            return _WRONG_COUNTRY
         return None
 
     async def watch(self) -> None:
@@ -170,8 +207,11 @@ class PlaybackAdmission:
                 log.warning("revoked viewers not looked for", reason=str(error))
 
     async def look(self) -> None:
-        """Read new revocations; forget what is long over."""
+        """Read what new streams began with, and new revocations; forget what is long over."""
         now_ms = self._now_ms()
+        for channel in self._streaming():
+            with contextlib.suppress(_DeniedError):  # deleted meanwhile
+                await self._known(channel)
         for channel_id, known in list(self._channels.items()):
             if self._stream_id(known.arn) is not None:
                 known.seen_at_ms = now_ms
@@ -179,17 +219,19 @@ class PlaybackAdmission:
                 del self._channels[channel_id]
         private = [channel_id for channel_id, known in self._channels.items() if known.private]
         if private:
+            since_ms = self._looked_at_ms - LOOK_BACK_MS
             async with self._store.read() as work:
-                found = await work.viewing.revocations(private, since_ms=now_ms - LOOK_BACK_MS)
+                found = await work.viewing.revocations(private, since_ms=since_ms)
             for each in found:
                 self._channels[each.channel_id].revoked[each.viewer_id] = each.versions_up_to
+        self._looked_at_ms = now_ms
         if now_ms - self._purged_at_ms >= PURGE_EVERY_MS:
             self._purged_at_ms = now_ms
             async with self._store.write() as work:
                 await work.viewing.purge(expired_before_ms=now_ms - USED_KEPT_MS)
 
     async def _known(self, channel: ChannelAddress) -> _Channel:
-        """What is known of the channel's stream; read when its first viewer comes."""
+        """What is known of the channel's stream; read once."""
         arn = str(Arn(channel.region, channel.account, "channel", channel.channel_id))
         stream_id = self._stream_id(arn)
         before = self._channels.get(channel.channel_id)
@@ -252,52 +294,52 @@ class PlaybackAdmission:
             _DeniedError: the channel's policy is against it.
         """
         asking = request.header("origin")
-        if token and not _may_play(asking, token.origins, strict=token.strict):
-            raise PeerError(
-                "aws:access-control-allow-origin: the token is not for pages of this origin"
-            )
-        strict = policy.enable_strict_origin_enforcement
-        if not _may_play(asking, policy.allowed_origins, strict=strict):
-            raise _DeniedError(
-                _denied("origin_not_allowed", "this page's origin may not play the stream")
-            )
+        if token:
+            allowed, strict = token.origins, token.strict
+        else:
+            allowed = tuple(policy.allowed_origins)
+            strict = policy.enable_strict_origin_enforcement
+        if not _may_play(asking, allowed, strict=strict):
+            if token:
+                raise PeerError(f"{ALLOW_ORIGIN}: the token is not for pages of this origin")
+            raise _DeniedError(_WRONG_PAGE)
         if self._is_elsewhere(request, policy.allowed_countries):
-            raise _DeniedError(
-                _denied("content_geoblocked", "the stream may not be played in this country")
-            )
-        lists = [
-            (token.origins if token else (), token is not None and token.strict),
-            (tuple(policy.allowed_origins), strict),
-        ]
-        enforced = [allowed for allowed, is_strict in lists if allowed and is_strict]
-        is_restricted = any(allowed and origins.ANY not in allowed for allowed, _ in lists)
+            raise _DeniedError(_WRONG_COUNTRY)
         return Grant(
             viewer_id=token.viewer_id if token else "",
             version=token.version if token else 0,
-            # Of two lists that both hold, what both allow is at least where the viewer is.
-            origins=enforced[0] if len(enforced) == 1 else (asking or "",) if enforced else (),
+            origins=allowed if strict else (),
             countries=tuple(policy.allowed_countries) if strict else (),
             max_edge=token.max_edge if token else None,
-            allow_origin=asking if asking and is_restricted else origins.ANY,
+            allow_origin=asking if asking and allowed and origins.ANY not in allowed else "*",
         )
 
-    async def _use(self, request: Request, channel: ChannelAddress, token: PlaybackToken) -> None:
+    async def _use(
+        self,
+        request: Request,
+        channel: ChannelAddress,
+        token: PlaybackToken,
+        closed: Callable[[], Denied | None],
+    ) -> None:
         """Use a single-use token up; a HEAD, which begins no playback, only looks.
 
         Raises:
             PeerError: it was used before.
+            _DeniedError: nobody is let in now; it stays unused.
         """
         uuid, expires_at_ms = token.single_use_uuid, token.expires_at_s * 1000
-        if request.method == "HEAD":
-            async with self._store.read() as work:
+        looks = request.method == "HEAD"
+        async with self._store.read() if looks else self._store.write(channel.account) as work:
+            if looks:
                 is_new = not await work.viewing.is_used(channel.channel_id, uuid)
-        else:
-            async with self._store.write(channel.account) as work:
+            else:
                 is_new = await work.viewing.use_token(
                     channel.channel_id, uuid, expires_at_ms=expires_at_ms
                 )
-        if not is_new:
-            raise PeerError("aws:single-use-uuid: the token was used before")
+            if not is_new:
+                raise PeerError(f"{SINGLE_USE}: the token was used before")
+            if reason := closed():
+                raise _DeniedError(reason)
 
     def _is_elsewhere(self, request: Request, countries: Sequence[str]) -> bool:
         """Whether the viewer is known to be in none of these countries, if there are any."""
@@ -310,7 +352,7 @@ class PlaybackAdmission:
 async def _restrictions(
     work: UnitOfWork, channel: ChannelAddress
 ) -> tuple[bool, PlaybackRestrictionPolicyRecord]:
-    """Whether viewers need a token, and the channel's policy."""
+    """Whether viewers need a token, and the policy of a channel whose viewers need none."""
     record = await work.channel_by_id(channel.channel_id)
     if record is None:
         raise _DeniedError(
@@ -320,7 +362,7 @@ async def _restrictions(
                 text="the channel does not exist any more",
             )
         )
-    arn = record.playback_restriction_policy_arn
+    arn = "" if record.authorized else record.playback_restriction_policy_arn
     policy = await work.resource(record.scope, arn) if arn else NO_POLICY
     if not isinstance(policy, PlaybackRestrictionPolicyRecord):
         raise TypeError(f"the policy {arn} of a channel does not exist")
@@ -352,7 +394,3 @@ def _may_play(asking: str | None, allowed: Sequence[str], *, strict: bool) -> bo
     if not allowed or (asking is None and not strict):
         return True
     return origins.allows(allowed, asking)
-
-
-def _denied(code: str, text: str) -> Denied:
-    return Denied(status=HTTPStatus.FORBIDDEN, code=code, text=text)
