@@ -44,17 +44,17 @@ class Service:
 
 
 @contextmanager
-def running_service(folder, *buckets):
-    """Start it on free ports, with these buckets."""
+def running_service(folder, *buckets, volume_mb=64):
+    """Start it on free ports, with these buckets; 20 volumes hold all that is stored."""
     identity = {"name": "test", "credentials": [{"accessKey": KEY, "secretKey": SECRET}]}
     access = {"identities": [identity | {"actions": ["Admin", "Read", "Write", "List"]}]}
     (folder / "s3.json").write_text(json.dumps(access))
     names = ("master", "volume", "filer", "s3")
     ports = _free_ports(2 * len(names))
     command = [WEED, "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-    command += ["-filer", "-s3", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0"]
-    command += ["-s3.autoCreateBucket=false"]
-    command += ["-master.volumeSizeLimitMB=64", "-volume.max=20"]
+    command += ["-filer", "-s3", f"-s3.config={folder / 's3.json'}"]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false"]
+    command += [f"-master.volumeSizeLimitMB={volume_mb}", "-volume.max=20"]
     for name in names:
         command += [f"-{name}.port={ports.pop()}", f"-{name}.port.grpc={ports.pop()}"]
     s3_port = next(each.partition("=")[2] for each in command if each.startswith("-s3.port="))

@@ -175,6 +175,7 @@ def respond(service, request):
     ("query", "says"),
     [
         ("channel=not%20one", "ARN or id"),
+        ("channel=", "ARN or id"),
         (f"channel=arn%3Aaws%3Aivs%3Amars-1%3A{ACCOUNT}%3Achannel%2Fabc", "signed for"),
         (f"channel=arn%3Aaws%3Aivs%3A{REGION}%3A{ACCOUNT}%3Astream-key%2Fabc", "ARN or id"),
     ],

@@ -22,6 +22,8 @@ AWS = "eventbridge+https://events.us-east-1.amazonaws.com"
 def _data_dir(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HEADWATER_SERVER_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "headwater.db").touch()  # an empty file: an empty database
 
 
 @pytest.fixture
@@ -75,7 +77,8 @@ def test_the_commands_of_the_how_to_page_work_as_they_stand(run, tmp_path):
     (tmp_path / "secret.txt").write_text("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
     blocks = blocks_of("events.md", "sh")
     lines = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
-    commands = [line[2:] for line in lines if "tail" not in line]
+    # Others have the tail, and an event that is there.
+    commands = [line[2:] for line in lines if not {"tail", "--event"} & set(line)]
     for command in commands:
         run(*command)
 
@@ -188,6 +191,8 @@ def test_a_rule_that_is_not_there_is_named(run, command):
     [
         ("http://127.0.0.1:9/", True),
         ("http://localhost/", True),
+        ("http://localhost./", True),
+        ("http://hooks.localhost/", True),
         ("http://[::1]/", True),
         ("http://10.0.0.1/", True),
         ("https://8.8.8.8/", False),
@@ -213,15 +218,45 @@ def test_what_was_delivered_is_delivered_again_by_its_time(run, tmp_path, monkey
     assert re.search(r" 3 +0 +\{", listed(run)["one"])
 
 
+def test_an_event_is_delivered_again_by_its_id_whatever_the_pattern(run, tmp_path):
+    put(run, "one", "file:a", "--pattern", '{"n": [1]}')
+    put(run, "two", "file:a", "--region", "eu-west-1")
+    write_events(tmp_path, ("a", 90), ("b", 40), ("b", 30))
+
+    said = run("redeliver", "one", "--event", "id-2", "--event", "id-3")
+    assert said == "2 events on their way to one\n"
+    assert run("redeliver", "one", "--event", "id-2") == "2 events on their way to one\n"
+    with pytest.raises(OperatorError, match="no event 'id-9' in us-east-1"):
+        run("redeliver", "one", "--event", "id-1", "--event", "id-9")
+    assert run("redeliver", "one") == "2 events on their way to one\n"
+    with pytest.raises(OperatorError, match="no event 'id-1' in eu-west-1"):
+        run("redeliver", "two", "--event", "id-1", "--region", "eu-west-1")
+
+
 @pytest.mark.parametrize(
     "times",
-    [("--until", "1h"), ("--since", "yesterday"), ("--since", "1h", "--until", "5")],
-    ids=["only until", "words", "no unit"],
+    [
+        ("--until", "1h"),
+        ("--since", "yesterday"),
+        ("--since", "1h", "--until", "5"),
+        ("--since", "0001-01-01"),
+        ("--since", "1h", "--until", "2h"),
+        ("--since", "9000-01-01T00:00:00Z"),
+    ],
+    ids=["only until", "words", "no unit", "before all", "backwards", "to come"],
 )
 def test_a_time_that_is_none_is_refused(run, times):
     put(run, "one", "file:a")
     with pytest.raises(OperatorError, match=r"--(until|since)"):
         run("redeliver", "one", *times)
+
+
+@pytest.mark.parametrize(
+    "channel", ["", "not one", f"arn:aws:ivs:us-east-1:{ACCOUNT}:stream-key/b", "arn:aws:ivs:x"]
+)
+def test_a_tail_of_what_is_no_channel_is_refused(run, channel):
+    with pytest.raises(OperatorError, match=r"--channel .*: a channel's ARN or id"):
+        run("tail", "--channel", channel)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +271,7 @@ def test_a_time_that_is_none_is_refused(run, times):
 def test_the_tail_tells_what_is_kept_and_then_what_comes(
     run, tmp_path, capsys, monkeypatch, options, expected
 ):
-    run("rules", "list")  # makes the database
+    run("rules", "list")  # makes the tables
     write_events(tmp_path, ("a", 50), ("b", 40), ("c", 2))
     lines = []
 

@@ -22,6 +22,10 @@ class Site:
     bodies: list = field(default_factory=list)
     peers: list = field(default_factory=list)  # the client's port: one per connection
     silent: threading.Event = field(default_factory=threading.Event)
+    keeps: bool = False  # connections stay open whatever the client asks for ...
+    left: threading.Semaphore = field(
+        default_factory=lambda: threading.Semaphore(0)
+    )  # ... till it goes
 
     def client(self, **config):
         return ivs(config={"endpoint": self.url, "region": "us-west-2", **KEYS, **config})
@@ -40,6 +44,8 @@ def running_site() -> Iterator[Site]:
             site.headers.append(dict(self.headers))
             site.bodies.append(json.loads(body or b"null"))
             site.peers.append(self.client_address[1])
+            if site.keeps:
+                self.close_connection = False
             status, answer = site.answers.pop(0) if len(site.answers) > 1 else site.answers[0]
             if answer is None:
                 site.silent.wait(5)
@@ -50,6 +56,10 @@ def running_site() -> Iterator[Site]:
             self.send_header("x-amzn-RequestId", "request-1")
             self.end_headers()
             self.wfile.write(text)
+
+        def finish(self):
+            super().finish()
+            site.left.release()
 
         def log_message(self, *_):
             pass

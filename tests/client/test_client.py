@@ -114,10 +114,13 @@ def test_connections_are_kept(site):
     assert "Connection" not in site.headers[0]
 
 
-def test_close_connection_opens_one_for_each_request(site):
+@pytest.mark.parametrize("keeps", [False, True], ids=["the site closes", "the site does not"])
+def test_close_connection_opens_one_for_each_request(site, keeps):
+    site.keeps = keeps
     with site.client(close_connection=True) as svc:
-        svc.list_channels()
-        svc.list_channels()
+        for _ in range(2):
+            svc.list_channels()
+            assert site.left.acquire(timeout=5)
 
     assert len(set(site.peers)) == 2
     assert [headers["Connection"] for headers in site.headers] == ["close", "close"]

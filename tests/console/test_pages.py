@@ -105,7 +105,9 @@ def test_every_answer_has_the_security_headers(path, query, playback):
     response = ask(path, query=query, playback=playback)
 
     policy = header(response, "content-security-policy")
-    assert policy.startswith("default-src 'self'; media-src 'self' blob:; worker-src 'self' blob:")
+    assert policy.startswith(
+        "default-src 'self'; media-src 'self' blob: data:; worker-src 'self' blob:"
+    )
     assert "unsafe" not in policy
     assert header(response, "x-content-type-options") == "nosniff"
     assert header(response, "referrer-policy") == "no-referrer"

@@ -4,31 +4,31 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from e2e.harness import make_source, running_server
 
-ALONE = {
-    "test_demo.py",
-    "test_health.py",
+ALONE = ("test_transcoding.py", "test_watch_page.py")
+"""They measure glitches and latency to the frame: nothing may run beside them."""
+REAL_TIME = (
+    "test_players.py",
     "test_metadata.py",
-    "test_reconnect.py",
-    "test_takeover.py",
-    "test_recordings_page.py",
     "test_transcoder_failures.py",
-    "test_transcoding.py",
-    "test_viewer_bounds.py",
+    "test_demo.py",
     "test_viewer_resolution.py",
-    "test_watch_page.py",
-}
-"""They transcode in real time, or measure latency or memory: nothing may run beside them."""
-LONG = {"test_clients_terraform.py", "test_encoders.py", "test_players.py"}
-"""They run first, so that no process is left with one of them at the end."""
+)
+"""They encode or decode in real time: one on each core is what a machine can bear."""
+LONG = ("test_encoders.py", "test_clients_terraform.py", "test_identities.py")
+FIRST = (*REAL_TIME, *LONG)
+"""The longest run first, so that no process is left with one of them at the end."""
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
+        name = item.path.name
         if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)
-            if item.path.name in ALONE:
+            if name in ALONE:
                 item.add_marker(pytest.mark.alone)
-    items.sort(key=lambda item: item.path.name not in LONG)
+            elif name in REAL_TIME:
+                item.add_marker(pytest.mark.real_time)
+    items.sort(key=lambda item: [*FIRST, item.path.name].index(item.path.name))
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 
 REGION = "us-west-2"
-READY_S = 20  # generous: a loaded machine is slow, a hang is for ever
+READY_S = 60  # generous: a loaded machine is slow, a hang is for ever
 RELOAD_NOISE = ("Found duplicated MOOV Atom. Skipped it", " times")
 """ffmpeg's HLS reader fetches the init segment again after each reload of a live playlist, and
 its MP4 reader then says so; with playlists that ffmpeg itself wrote as well."""

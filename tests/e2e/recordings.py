@@ -1,5 +1,10 @@
 """What tests of recordings have in common."""
 
+import threading
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 from e2e.harness import wait_for
 
 BUCKET = "my-recordings"
@@ -44,3 +49,26 @@ def recorded_of(data_dir, arn):
     root = data_dir / "buckets" / BUCKET
     (check,) = root.glob(f"ivs/v1/*/{arn.rpartition('/')[2]}/**/events/ivs-check")
     return check.parent.parent
+
+
+class _Files(SimpleHTTPRequestHandler):
+    def end_headers(self):
+        self.send_header("Access-Control-Allow-Origin", "*")
+        super().end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def served(folder):
+    """The address of a folder, as a bucket behind a web server is read."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=folder))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)

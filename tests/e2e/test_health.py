@@ -213,6 +213,26 @@ def test_an_encoder_at_half_the_speed_starves(server, client, channel, source):
         encoder.wait()
 
 
+def test_a_restart_keeps_the_charts(tmp_path, source):
+    with running_server(tmp_path / "data") as first:
+        client, key = first.ivs(), (first.access_key_id, first.secret_access_key)
+        made = client.create_channel(insecureIngest=True)
+        channel_id = made["channel"]["arn"].rpartition("/")[2]
+        with publishing(source, first.ingest_url("rtmp", made["streamKey"]["value"]), loop=True):
+            wait_until_live(client, made["channel"]["arn"])
+            cloudwatch = cloudwatch_of(first)
+            wait_for(
+                lambda: samples(cloudwatch, channel_id, "IngestFramerate")[0] >= 3, 20, "3 seconds"
+            )
+        wait_for(lambda: not client.list_streams()["streams"], 20, "the stream to be over")
+        before = samples(cloudwatch, channel_id, "IngestVideoBitrate")
+        assert first.stop() == 0
+    with running_server(tmp_path / "data", key) as second:
+        assert samples(cloudwatch_of(second), channel_id, "IngestVideoBitrate") == before
+        listed = cloudwatch_of(second).list_metrics(Namespace="AWS/IVS")["Metrics"]
+        assert "LiveInputTime" in {each["MetricName"] for each in listed}
+
+
 TOKEN = "0123456789abcdef"
 LIMIT_BPS = 600_000  # the source has more
 

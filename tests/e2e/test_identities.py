@@ -294,9 +294,13 @@ def test_a_bad_document_is_refused_by_its_place(run):
 def test_what_is_there_already_is_not_made_again(run):
     run("user", "create", "twice")
     run("user", "create", "twice", fails="there is a user 'twice' already")
+    run("user", "create", "TWICE", fails="there is a user 'twice' already")
     run("policy", "attach", "IVSFullAccess", "--user", "twice")
     run("policy", "attach", "IVSFullAccess", "--user", "twice", fails="already")
     run("policy", "detach", "IVSReadOnlyAccess", "--user", "twice", fails="does not have policy")
+    nothing = json.dumps({"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}})
+    run("policy", "create", "mine", "--file", "-", text=nothing)
+    run("policy", "create", "Mine", "--file", "-", text=nothing, fails="policy 'mine' already")
 
 
 def test_no_secret_is_ever_logged(tmp_path):

@@ -38,6 +38,7 @@ WITHIN_S = 20
 SEEN_BY_HLS_JS = """
 (url) => new Promise((resolve) => {
   const player = new Hls();
+  setTimeout(() => resolve("no error"), 20_000);
   player.on(Hls.Events.ERROR, (_name, { response }) => resolve(response?.code));
   player.loadSource(url);
 })

@@ -24,6 +24,7 @@ async (seconds) => {
   const samples = [];
   const end = performance.now() + seconds * 1000;
   await new Promise((resolve) => {
+    setTimeout(resolve, (seconds + 5) * 1000);  // where no more frames come
     const look = () => {
       pen.drawImage(video, 0, 0);
       const read = readStrip(pen.getImageData(0, 0, canvas.width, canvas.height));

@@ -90,6 +90,7 @@ def registry_of(store, **quotas):
             admission=PlaybackAdmission(
                 store,
                 stream_id=lambda _arn: None,
+                streaming=lambda: (),
                 countries=CountryDatabase(""),
                 now_ms=lambda: Clock.now_ms,
             ),

@@ -122,7 +122,7 @@ async def test_certificates_are_read(settings, tmp_path, monkeypatch):
 
 
 async def test_a_database_that_cannot_be_read_is_a_problem(settings, tmp_path):
-    async with opened_store(settings()):
+    async with opened_store(settings(), make=True):
         pass
     [found] = await examined(settings(), "database")
     assert found.state == "ok"

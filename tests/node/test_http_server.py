@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 
 import pytest
 
 from headwater.core.http import Response
+from headwater.node import http_server
 from headwater.node.http_server import HttpServer
 from headwater.node.listen import listen, port_of
 from headwater.node.proxies import Proxies
@@ -43,6 +45,15 @@ class Source:
 
 async def _wait(disconnected):
     await disconnected()
+
+
+def said(answer):
+    """The code and the text of an error, as the API answers."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    error = json.loads(body)
+    assert f"x-amzn-errortype: {error['__type']}".lower() in head.decode().lower()
+    assert error["exceptionMessage"] == error["message"]
+    return error["__type"], error["message"]
 
 
 @contextlib.asynccontextmanager
@@ -154,7 +165,41 @@ async def test_a_body_that_ends_too_early_is_a_bad_request(header, body):
         writer.close()
 
     assert answer.startswith(b"HTTP/1.1 400 ")
+    assert said(answer) == ("ValidationException", "The body ended before its stated length")
     assert seen == []
+
+
+async def test_a_body_that_does_not_come_is_told_so(monkeypatch):
+    monkeypatch.setattr(http_server, "BODY_TIMEOUT_S", 0.05)
+
+    async def respond(_request):
+        raise AssertionError
+
+    async with serving(respond) as port, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+        answer = await reader.read()
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert said(answer) == (
+        "RequestTimeoutException",
+        "A request's body has to be complete within 0.05 seconds",
+    )
+
+
+async def test_an_answer_that_fails_is_an_internal_error_of_the_api():
+    async def respond(_request):
+        raise RuntimeError
+
+    async with serving(respond) as port, asyncio.timeout(10):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert said(answer)[0] == "InternalServerException"
 
 
 BODIES = [

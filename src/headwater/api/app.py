@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from msgspec import Struct, json
+from msgspec import Struct
 
 from headwater.api.authentication import Authenticator, Caller
 from headwater.api.authorization import (
@@ -34,6 +34,7 @@ from headwater.api.errors import (
     ServiceUnavailableError,
     SignatureRefusedError,
     UnknownOperationError,
+    error_response,
 )
 from headwater.api.event_feed import EventFeed
 from headwater.api.headers import MODELED, PREFLIGHT
@@ -129,13 +130,13 @@ class Api:
             response = await self._answer(Exchange(request=request, line=line))
         except ApiError as error:
             line["error"] = error.code
-            response = _error_response(error)
+            response = error_response(error)
         except OperatorError as trouble:
             line |= {"error": ServiceUnavailableError.code, "cause": str(trouble)}
-            response = _error_response(ServiceUnavailableError())
+            response = error_response(ServiceUnavailableError())
         except Exception as bug:  # noqa: BLE001 - the request's edge; the log line has it all
             line |= {"error": InternalServerError.code, "exc_info": bug}
-            response = _error_response(InternalServerError())
+            response = error_response(InternalServerError())
         log = _log.error if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR else _log.info
         log("api request", status=response.status, duration_ms=self._now_ms() - began_ms, **line)
         response.headers += [*MODELED, ("x-amzn-RequestId", request_id)]
@@ -279,12 +280,3 @@ CHAIN = (
     Api.encode_answer,
 )
 """What happens to a request, in order."""
-
-
-def _error_response(error: ApiError) -> Response:
-    """The code in header and body, the text twice: each SDK reads another one of them."""
-    text = str(error)
-    body = json.encode({"__type": error.code, "message": text, "exceptionMessage": text})
-    return Response(
-        status=error.status.value, headers=[_JSON, ("x-amzn-ErrorType", error.code)], body=body
-    )

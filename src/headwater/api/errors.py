@@ -6,14 +6,17 @@ known it is used; the others are ours.
 
     ApiError
     ├── AccessDeniedError, ChannelNotBroadcastingError, ConflictError ...   (modeled)
-    ├── RequestTooLargeError, UnknownOperationError                         (the gateway's)
+    ├── RequestTooLargeError, RequestTimeoutError, UnknownOperationError    (the gateway's)
     └── SignatureRefusedError                    what auth refused, with its code
 """
 
 from http import HTTPStatus
 
+from msgspec import json
+
 from headwater.auth.errors import SignatureError
 from headwater.core.errors import HeadwaterError
+from headwater.core.http import Response
 
 
 class ApiError(HeadwaterError):
@@ -149,6 +152,16 @@ class RequestTooLargeError(ApiError):
         self.limit_bytes = limit_bytes
 
 
+class RequestTimeoutError(ApiError):
+    """The body did not come in time."""
+
+    code = "RequestTimeoutException"
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+    def __init__(self, *, limit_s: float) -> None:
+        super().__init__(f"A request's body has to be complete within {limit_s:g} seconds")
+
+
 class UnknownOperationError(ApiError):
     """No operation has this method and path."""
 
@@ -166,3 +179,11 @@ class SignatureRefusedError(ApiError):
         super().__init__(str(refusal))
         self.code = refusal.code
         self.status = HTTPStatus(refusal.status)
+
+
+def error_response(error: ApiError) -> Response:
+    """The code in header and body, the text twice: each SDK reads another one of them."""
+    text = str(error)
+    body = json.encode({"__type": error.code, "message": text, "exceptionMessage": text})
+    headers = [("Content-Type", "application/json"), ("x-amzn-ErrorType", error.code)]
+    return Response(status=error.status.value, headers=headers, body=body)

@@ -74,6 +74,7 @@ def _facts(node: Node, channel: DemoChannel, settings: Settings) -> list[str]:
     rows = [
         ("Watch", f"{endpoints.api_url}/watch/{channel.id}"),
         ("Recordings", f"{endpoints.api_url}/watch/{channel.id}/recordings"),
+        *_recorded(settings),
         ("Playback URL", channel.playback_url),
         ("API endpoint", endpoints.api_url),
         ("RTMPS ingest", endpoints.rtmps_url + channel.stream_key.reveal()),
@@ -81,10 +82,14 @@ def _facts(node: Node, channel: DemoChannel, settings: Settings) -> list[str]:
     ]
     lines = [f"{name + ':':14} {value}" for name, value in rows]
     paste = key_lines(channel.access_key, settings.server.region, endpoints.api_url)
-    if not settings.recording.endpoint_url:
-        folder = f"{settings.server.data_dir}/{BUCKETS_FOLDER}/{DEMO_BUCKET}"
-        lines.append(f"{'':14} about {GIGABYTES_PER_HOUR} GB an hour, in {folder}")
     return [*lines, "", "To use it from boto3, the AWS CLI or an SDK, paste:", *paste, ""]
+
+
+def _recorded(settings: Settings) -> list[tuple[str, str]]:
+    if settings.recording.endpoint_url:
+        return []
+    folder = f"{settings.server.data_dir}/{BUCKETS_FOLDER}/{DEMO_BUCKET}"
+    return [("Recorded to", f"{folder}, about {GIGABYTES_PER_HOUR} GB an hour")]
 
 
 async def _keep_publishing(url: asyncio.Future[Secret]) -> None:

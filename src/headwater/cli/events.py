@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from datetime import datetime
+from functools import partial
 from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -14,7 +16,7 @@ from urllib.parse import urlsplit
 import typer
 
 from headwater.cli.loop import run
-from headwater.cli.options import with_settings
+from headwater.cli.options import Account, with_settings
 from headwater.cli.text import out, print_table
 from headwater.cli.values import duration_s, text_of
 from headwater.core.arn import parse_arn
@@ -40,9 +42,8 @@ rules_app = typer.Typer(
 )
 events_app.add_typer(rules_app)
 
-Account = Annotated[
-    str | None, typer.Option(help="AWS account id, 12 digits; default: server.account_id.")
-]
+_with_settings = partial(with_settings, shown=("server", "store", "events"))
+_CHANNEL_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 Region = Annotated[str | None, typer.Option(help="Region of the channels; default: server.region.")]
 RuleName = Annotated[str, typer.Argument(help="The rule's name.")]
 Time = Annotated[
@@ -52,7 +53,7 @@ Time = Annotated[
 
 
 @events_app.command("tail")
-@with_settings
+@_with_settings
 def tail(
     config: Config,
     *,
@@ -86,7 +87,7 @@ def tail(
 
 
 @rules_app.command("put")
-@with_settings
+@_with_settings
 def rules_put(
     config: Config,
     *,
@@ -143,7 +144,7 @@ def rules_put(
 
 
 @rules_app.command("list")
-@with_settings
+@_with_settings
 def rules_list(config: Config, *, account: Account = None) -> None:
     """List the rules of all regions, and what waits for their targets."""
     rows = [("rule", "region", "state", "target", "waiting", "failed", "pattern", "last failure")]
@@ -159,7 +160,7 @@ def rules_list(config: Config, *, account: Account = None) -> None:
 
 
 @rules_app.command("delete")
-@with_settings
+@_with_settings
 def rules_delete(
     config: Config, *, name: RuleName, account: Account = None, region: Region = None
 ) -> None:
@@ -170,26 +171,40 @@ def rules_delete(
 
 
 @events_app.command("redeliver")
-@with_settings
+@_with_settings
 def redeliver(
     config: Config,
     *,
     name: RuleName,
     since: Time = None,
     until: Time = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Deliver this event again, whatever the rule's pattern."),
+    ] = None,
     account: Account = None,
     region: Region = None,
 ) -> None:
-    """Try now what waits for a rule's target; with --since, deliver events of that time again."""
-    if until is not None and since is None:
-        raise OperatorError("--until needs --since")
+    """Try now what waits for a rule's target.
+
+    With --since or --event, events are delivered again that were delivered already.
+    """
     scope = event_rules.scope_of(config.settings, account, region)
-    between_ms = None
-    if since is not None:
-        until_ms = _now_ms() + 1 if until is None else _time_ms("--until", until)
-        between_ms = (_time_ms("--since", since), until_ms)
-    count = run(event_rules.redeliver(config.settings, scope, name, between_ms=between_ms))
+    again = event_rules.Again(between_ms=_between_ms(since, until), ids=event or [])
+    count = run(event_rules.redeliver(config.settings, scope, name, again))
     out.print(f"{count} events on their way to {name}")
+
+
+def _between_ms(since: str | None, until: str | None) -> tuple[int, int] | None:
+    if since is None:
+        if until is not None:
+            raise OperatorError("--until needs --since")
+        return None
+    from_ms = _time_ms("--since", since)
+    to_ms = _now_ms() + 1 if until is None else _time_ms("--until", until)
+    if from_ms >= to_ms:
+        raise OperatorError("--since must be before --until, and before now")
+    return from_ms, to_ms
 
 
 def _options(given: list[str]) -> dict[str, str]:
@@ -206,12 +221,12 @@ def _note_private_address(settings: Settings, target: Mapping[str, Any]) -> None
     """Say at once what the server will say when it delivers."""
     if target["kind"] != "webhook" or settings.events.private_webhooks == "on":
         return
-    host = urlsplit(target["url"]).hostname or ""
+    host = (urlsplit(target["url"]).hostname or "").removesuffix(".")
     with suppress(ValueError):
         host = str(ip_address(host))
         if is_public(host):
             return
-    if host == "localhost" or ":" in host or host.replace(".", "").isdigit():
+    if f".{host}".endswith(".localhost") or ":" in host or host.replace(".", "").isdigit():
         sys.stderr.write(
             "headwater: this address is private: nothing is sent there unless the server runs "
             "with events.private_webhooks = on\n"
@@ -221,8 +236,11 @@ def _note_private_address(settings: Settings, target: Mapping[str, Any]) -> None
 def _channel_id(text: str | None) -> str:
     if text is None:
         return ""
-    arn = parse_arn(text)
-    return arn.id if arn else text
+    if (arn := parse_arn(text)) and arn.type == "channel":
+        return arn.id
+    if not _CHANNEL_ID.fullmatch(text):
+        raise OperatorError(f"--channel {text!r}: a channel's ARN or id")
+    return text
 
 
 def _time_ms(option: str, text: str) -> int:
@@ -230,12 +248,12 @@ def _time_ms(option: str, text: str) -> int:
     if ago_s is not None:
         return _now_ms() - ago_s * 1000
     try:
-        time_of = datetime.fromisoformat(text)
-    except ValueError:
+        time_s = datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):  # without a zone, the first and the last year have none
         raise OperatorError(
             f"{option} {text!r}: a time as 2026-10-01T12:00:07Z, or how long ago as 15m"
         ) from None
-    return round(time_of.timestamp() * 1000)
+    return round(time_s * 1000)
 
 
 def _pattern_text(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from headwater.cli.loop import run
-from headwater.cli.options import with_settings
+from headwater.cli.options import Account, with_store_settings
 from headwater.cli.paste import key_lines
 from headwater.cli.text import out, print_table
 from headwater.cli.values import seconds_of, text_of
@@ -29,16 +29,13 @@ key_app = typer.Typer(
     name="key", help="Manage access keys.", no_args_is_help=True, add_completion=False
 )
 
-Account = Annotated[
-    str | None, typer.Option(help="AWS account id, 12 digits; default: server.account_id.")
-]
 UserName = Annotated[str, typer.Argument(help="The user's name.")]
 PolicyName = Annotated[str, typer.Argument(help="The policy's name.")]
 OfUser = Annotated[str, typer.Option("--user", help="The user's name.")]
 
 
 @user_app.command("create")
-@with_settings
+@with_store_settings
 def user_create(config: Config, *, name: UserName, account: Account = None) -> None:
     """Make a user, who may do nothing until a policy is attached."""
     user = run(users.create_user(config.settings, account, name))
@@ -46,7 +43,7 @@ def user_create(config: Config, *, name: UserName, account: Account = None) -> N
 
 
 @user_app.command("list")
-@with_settings
+@with_store_settings
 def user_list(config: Config, *, account: Account = None) -> None:
     """List the users and their policies."""
     rows = [("user", "id", "created", "policies")]
@@ -57,7 +54,7 @@ def user_list(config: Config, *, account: Account = None) -> None:
 
 
 @user_app.command("delete")
-@with_settings
+@with_store_settings
 def user_delete(config: Config, *, name: UserName, account: Account = None) -> None:
     """Delete a user with all access keys; running servers refuse them within a second."""
     run(users.delete_user(config.settings, account, name))
@@ -65,7 +62,7 @@ def user_delete(config: Config, *, name: UserName, account: Account = None) -> N
 
 
 @policy_app.command("create")
-@with_settings
+@with_store_settings
 def policy_create(
     config: Config,
     *,
@@ -90,7 +87,7 @@ def policy_create(
 
 
 @policy_app.command("list")
-@with_settings
+@with_store_settings
 def policy_list(config: Config, *, account: Account = None) -> None:
     """List the policies and who has them."""
     found = run(users.list_policies(config.settings, account))
@@ -99,14 +96,14 @@ def policy_list(config: Config, *, account: Account = None) -> None:
 
 
 @policy_app.command("show")
-@with_settings
+@with_store_settings
 def policy_show(config: Config, *, name: PolicyName, account: Account = None) -> None:
     """Print a policy's document."""
     out.print(run(users.policy_document(config.settings, account, name)))
 
 
 @policy_app.command("delete")
-@with_settings
+@with_store_settings
 def policy_delete(config: Config, *, name: PolicyName, account: Account = None) -> None:
     """Delete a policy that no user has."""
     run(users.delete_policy(config.settings, account, name))
@@ -114,7 +111,7 @@ def policy_delete(config: Config, *, name: PolicyName, account: Account = None) 
 
 
 @policy_app.command("attach")
-@with_settings
+@with_store_settings
 def policy_attach(
     config: Config, *, name: PolicyName, user: OfUser, account: Account = None
 ) -> None:
@@ -124,7 +121,7 @@ def policy_attach(
 
 
 @policy_app.command("detach")
-@with_settings
+@with_store_settings
 def policy_detach(
     config: Config, *, name: PolicyName, user: OfUser, account: Account = None
 ) -> None:
@@ -134,7 +131,7 @@ def policy_detach(
 
 
 @key_app.command("create")
-@with_settings
+@with_store_settings
 def key_create(
     config: Config,
     *,
@@ -158,7 +155,7 @@ def key_create(
 
 
 @key_app.command("list")
-@with_settings
+@with_store_settings
 def key_list(
     config: Config,
     *,
@@ -174,7 +171,7 @@ def key_list(
 
 
 @key_app.command("delete")
-@with_settings
+@with_store_settings
 def key_delete(
     config: Config, *, key_id: Annotated[str, typer.Argument(help="Access key id.")]
 ) -> None:

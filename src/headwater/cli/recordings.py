@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -35,6 +36,7 @@ recording_app = typer.Typer(
     add_completion=False,
 )
 
+_with_settings = partial(with_settings, shown=("server", "store", "recording"))
 DEFAULT_LIMIT = 50
 SHOWN_FINDINGS = 100
 """Of one recording; the rest is counted."""
@@ -53,7 +55,7 @@ Bucket = Annotated[
 
 
 @recording_app.command("list")
-@with_settings
+@_with_settings
 def recording_list(
     config: Config,
     *,
@@ -84,7 +86,7 @@ def recording_list(
 
 
 @recording_app.command("show")
-@with_settings
+@_with_settings
 def recording_show(config: Config, *, recording: Which, bucket: Bucket = None) -> None:
     """Print what a recording's event file says."""
     one = run(recordings.found(config.settings, recording, bucket=bucket))
@@ -103,7 +105,7 @@ def recording_show(config: Config, *, recording: Which, bucket: Bucket = None) -
 
 
 @recording_app.command("verify")
-@with_settings
+@_with_settings
 def recording_verify(
     config: Config,
     *,
@@ -131,7 +133,7 @@ def recording_verify(
 
 
 @recording_app.command("export")
-@with_settings
+@_with_settings
 def recording_export(
     config: Config,
     *,

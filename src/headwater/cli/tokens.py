@@ -23,6 +23,7 @@ token_app = typer.Typer(
     name="token",
     help="Make playback tokens for private channels, and the keys that sign them.",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 PrivateKey = Annotated[

@@ -116,9 +116,11 @@ def _botocore_client(settings: Settings) -> Any:  # noqa: ANN401 - botocore has 
     )
     if settings.close_connection:
         client.meta.events.register("before-send.ivs", _ask_to_close)
+        # Whatever the answer says: no further request may use its connection (RFC 9112 §9.6).
+        client.meta.events.register("response-received.ivs", lambda **_: client.close())
     return client
 
 
 def _ask_to_close(request: AWSPreparedRequest, **_: object) -> None:
-    """Say `Connection: close`, so that both sides close after the answer (RFC 9110 §7.6.1)."""
+    """Say `Connection: close`, so that the server closes after its answer (RFC 9110 §7.6.1)."""
     request.headers["Connection"] = "close"

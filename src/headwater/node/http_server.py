@@ -16,6 +16,13 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 
+from headwater.api.errors import (
+    ApiError,
+    InternalServerError,
+    RequestTimeoutError,
+    ValidationError,
+    error_response,
+)
 from headwater.core.http import Request, Response
 from headwater.node.certificate import CertificateFiles
 from headwater.node.listen import BACKLOG
@@ -142,10 +149,10 @@ class HttpServer:
                 async with asyncio.timeout(BODY_TIMEOUT_S):
                     body = await self._read_body(scope, protocol)
             except TimeoutError:
-                protocol.response_empty(408, [("connection", "close")])
+                _refuse(protocol, RequestTimeoutError(limit_s=BODY_TIMEOUT_S))
                 return
-            except RSGIProtocolClosed:  # it ended before the length that was stated
-                protocol.response_empty(400, [("connection", "close")])
+            except RSGIProtocolClosed:
+                _refuse(protocol, ValidationError("The body ended before its stated length"))
                 return
         headers = _headers(scope)
         request = Request(
@@ -163,7 +170,7 @@ class HttpServer:
         except Exception:
             # The edge of a request: one failed answer must not end the server.
             log.exception("request failed", method=scope.method, path=scope.path)
-            response = Response(status=500, headers=[("content-type", "application/json")])
+            response = error_response(InternalServerError())
         if response.chunks is not None:
             await _send_chunks(protocol, response)
         elif response.body:
@@ -189,6 +196,13 @@ class HttpServer:
             if thrown_away > MAX_THROWN_AWAY_BYTES:
                 break
         return bytes(body)
+
+
+def _refuse(protocol: Any, error: ApiError) -> None:  # noqa: ANN401 - RSGI has no types
+    """Answer what is no whole request; what else may come of it is not read."""
+    response = error_response(error)
+    headers = [*response.headers, ("connection", "close")]
+    protocol.response_bytes(response.status, headers, response.body)
 
 
 async def _send_chunks(protocol: Any, response: Response) -> None:  # noqa: ANN401

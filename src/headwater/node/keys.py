@@ -76,14 +76,30 @@ def server_id(lock: IO[str]) -> str:
 
 async def open_store(settings: Settings) -> Store:
     """The database of these settings, migrated to this version's schema."""
-    data_dir = prepare_data_dir(settings)
-    file = quote(str(data_dir.resolve() / DATABASE_FILE))
-    return await Store.open(settings.store.url or f"sqlite:///{file}")
+    if settings.store.url:
+        return await Store.open(settings.store.url)
+    file = quote(str(prepare_data_dir(settings).resolve() / DATABASE_FILE))
+    return await Store.open(f"sqlite:///{file}")
 
 
 @asynccontextmanager
-async def opened_store(settings: Settings) -> AsyncIterator[Store]:
-    """The database of these settings, for one command."""
+async def opened_store(settings: Settings, *, make: bool = False) -> AsyncIterator[Store]:
+    """The database of these settings, for one command.
+
+    Args:
+        settings: where it is.
+        make: a command that adds something may come before the first start; any other
+            would only hide that the directory is mistyped.
+
+    Raises:
+        OperatorError: it is not there, and is not to be made.
+    """
+    path = Path(settings.server.data_dir)
+    if not (make or settings.store.url or (path / DATABASE_FILE).exists()):
+        raise OperatorError(
+            f"server.data_dir = {str(path)!r}: there is no {DATABASE_FILE} in it; "
+            "the first start makes one"
+        )
     store = await open_store(settings)
     try:
         yield store
@@ -124,7 +140,7 @@ async def create_key(
     if lasts_s is not None and not 1 <= lasts_s <= MAX_LASTS_S:
         raise OperatorError("a temporary key lasts 1 second to 36 hours")
     account = account_of(settings, account)
-    async with opened_store(settings) as store, store.write() as work:
+    async with opened_store(settings, make=user is None) as store, store.write() as work:
         user_id = ROOT if user is None else (await user_named(work.identities, account, user)).id
         owner = {"account": account, "user_id": user_id, "description": description}
         now_ms = time.time_ns() // 1_000_000

@@ -32,6 +32,7 @@ from headwater.node.keys import (
 )
 from headwater.node.listen import listen, port_of
 from headwater.node.monitoring.charts import Charts
+from headwater.node.monitoring.history import History
 from headwater.node.monitoring.metrics import Lag, Metrics
 from headwater.node.monitoring.series import SeriesLog
 from headwater.node.proxies import Proxies
@@ -135,6 +136,9 @@ class Node:
         self.store = await open_store(settings)
         self._stack.push_async_callback(self.store.close)
         self.new_key = await ensure_root_key(self.store, settings.server.account_id)
+        history = History(self._series, data_dir, now_ms=now_ms)
+        await history.start()
+        self._stack.push_async_callback(history.close)
 
         capacity = await self._capacity()
         sessions = await self._make_sessions(server_id(lock))
@@ -244,6 +248,7 @@ class Node:
         admission = PlaybackAdmission(
             self.store,
             stream_id=lambda arn: self.live.stream_id(arn),  # noqa: PLW0108 - made later
+            streaming=lambda: self.live.channels(),  # noqa: PLW0108 - likewise
             countries=countries,
             now_ms=now_ms,
         )

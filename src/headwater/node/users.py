@@ -3,6 +3,7 @@
 import re
 import secrets
 import time
+from collections.abc import Iterable
 
 from msgspec import Struct
 
@@ -49,9 +50,9 @@ async def create_user(settings: Settings, account: str | None, name: str) -> Use
     account = account_of(settings, account)
     if not _USER_NAME.fullmatch(name):
         raise OperatorError(f"user {name!r}: 1 to 64 letters, digits and _ + = , . @ -")
-    async with opened_store(settings) as store, store.write() as work:
-        if await work.identities.user_named(account, name):
-            raise OperatorError(f"there is a user {name!r} already")
+    async with opened_store(settings, make=True) as store, store.write() as work:
+        users = await work.identities.list_users(account)
+        _refuse_taken("user", name, (user.name for user in users))
         user = UserRecord(
             id=ids.user_id(secrets.token_bytes),
             account=account,
@@ -98,9 +99,9 @@ async def create_policy(
         parse_policy(document)
     except PolicyError as error:
         raise OperatorError(f"policy {name!r}: {error}") from None
-    async with opened_store(settings) as store, store.write() as work:
-        if name in MANAGED or await work.identities.policy(account, name):
-            raise OperatorError(f"there is a policy {name!r} already")
+    async with opened_store(settings, make=True) as store, store.write() as work:
+        policies = await work.identities.list_policies(account)
+        _refuse_taken("policy", name, (*MANAGED, *(policy.name for policy in policies)))
         policy = PolicyRecord(
             account=account,
             name=name,
@@ -198,6 +199,13 @@ async def _policy(identities: Identities, account: str, name: str) -> PolicyReco
 
 async def _policy_arn(identities: Identities, account: str, name: str) -> str:
     return ARN_PREFIX + name if name in MANAGED else (await _policy(identities, account, name)).arn
+
+
+def _refuse_taken(what: str, name: str, taken: Iterable[str]) -> None:
+    """IAM's rule: names that differ by their case alone are the same name."""
+    for other in taken:
+        if other.lower() == name.lower():
+            raise OperatorError(f"there is a {what} {other!r} already")
 
 
 def _name(arn: str) -> str:

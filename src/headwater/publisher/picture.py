@@ -44,7 +44,6 @@ _STAIRS = 11  # grey steps right of the strip
 
 _MARGIN = 5.0  # units
 _BARS_HEIGHT = 6.0
-_STRIP_HEIGHT = 2.0
 _CLOCK_CAP = 7.0
 _BALL_RADIUS = 1.3
 
