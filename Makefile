@@ -36,18 +36,22 @@ format: setup ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# A process for each core; a file's tests stay in one, as they share servers and databases.
-PYTEST := $(BIN)/python -m pytest --durations=10
-SIDE_BY_SIDE := -n auto --dist loadfile
+# A file's tests stay in one process, as they share servers and databases.
+PYTEST := $(BIN)/python -m pytest --durations=10 --dist loadfile
+CORES := $(shell getconf _NPROCESSORS_ONLN)
 
 .PHONY: unit
 unit: setup ## Tests of the parts
-	$(PYTEST) $(SIDE_BY_SIDE) -m "not e2e"
+	$(PYTEST) --ignore tests/e2e -n $(CORES)
 
+E2E := $(PYTEST) tests/e2e --no-loadscope-reorder
+
+# Most of them wait most of the time: for streams, players, deadlines.
 .PHONY: e2e
 e2e: setup ## Tests with real encoders, SDKs and a browser
-	$(PYTEST) $(SIDE_BY_SIDE) --no-loadscope-reorder -m "e2e and not alone"
-	$(PYTEST) -m alone
+	$(E2E) -m "not real_time and not alone" -n $$((2 * $(CORES)))
+	$(E2E) -m real_time -n $(CORES)
+	$(E2E) -m alone
 
 FUZZ_SECONDS ?= 60
 FUZZ_VENV := .venv-fuzz
@@ -91,6 +95,12 @@ soak: setup bench-tools ## Watch memory over MINUTES=60 while viewers come and g
 .PHONY: soak-transcode
 soak-transcode: setup bench-tools ## Watch transcoding over MINUTES=60: memory, picture and sound in step
 	$(BENCH)/soak_transcode.py --minutes $(MINUTES)
+
+STREAMS ?= 20
+
+.PHONY: soak-recording
+soak-recording: setup system-tools ## Record STREAMS=20 of 6 Mb/s for MINUTES=20 into an S3 service, and see whether anything is lost
+	$(BENCH)/soak_recording.py --minutes $(MINUTES) --streams $(STREAMS)
 
 .PHONY: bench-tools
 bench-tools: system-tools $(BENCH_VENV)/.installed ## Install nginx, wrk, h2load and moto where they are missing

@@ -2,7 +2,7 @@
 
     floor.py PORT TLS_PORT DIRECTORY CERTIFICATE KEY
 
-Answers with the files of a directory, each read once, and headers like delivery's.
+Answers with the files of a directory, each read once, and as many headers as delivery.
 """
 
 import asyncio
@@ -17,19 +17,24 @@ from granian.server.embed import Server
 HEADERS = [
     ("content-type", "application/vnd.apple.mpegurl"),
     ("cache-control", "max-age=3600"),
+    ("etag", '"AbCdEfGhIjKlMnOp"'),
+    ("accept-ranges", "bytes"),
     ("access-control-allow-origin", "*"),
+    ("access-control-expose-headers", "accept-ranges, age, cache-control, content-length, etag"),
 ]
 
 
 async def serve(port: int, tls_port: int, directory: Path, certificate: Path, key: Path) -> None:
     """Serve both ports until the process ends."""
-    bodies: dict[str, bytes] = {}
+    made: dict[str, tuple[int, list[tuple[str, str]], bytes]] = {}
 
     async def answer(scope: Any, protocol: Any) -> None:  # noqa: ANN401 - RSGI has no types
-        body = bodies.get(scope.path)
-        if body is None:
-            body = bodies[scope.path] = (directory / scope.path[1:]).read_bytes()
-        protocol.response_bytes(200, HEADERS, body)
+        response = made.get(scope.path)
+        if response is None:
+            body = (directory / scope.path[1:]).read_bytes()
+            headers = [*HEADERS, ("content-length", str(len(body)))]
+            response = made[scope.path] = 200, headers, body
+        protocol.response_bytes(*response)
 
     options: dict[str, Any] = {
         "interface": Interfaces.RSGI, "websockets": False, "backlog": 1024, "log_enabled": False,
