@@ -179,10 +179,10 @@ def test_digests_are_compared_whole_and_in_constant_time(at, monkeypatch):
 
 
 def test_signing_keys_are_remembered_within_a_bound():
-    sigv4.signing_key.cache_clear()
+    sigv4.signing_hmac.cache_clear()
     check(PLAIN)
     check(PLAIN)
-    info = sigv4.signing_key.cache_info()
+    info = sigv4.signing_hmac.cache_info()
 
     assert (info.hits, info.misses) == (1, 1)
     assert info.maxsize == sigv4.SIGNING_KEYS

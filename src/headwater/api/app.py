@@ -9,7 +9,7 @@ is not signed, or not well, gets what any such request gets, whatever its path; 
 well signed one learns that there is no such operation (404 UnknownOperationException).
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
@@ -121,6 +121,10 @@ class Api:
         self._routes = RouteTable(OPERATIONS)
         self._endpoints = lru_cache(MAX_SCOPES)(partial(endpoints, settings))
 
+    def has_operation(self, request: Request) -> bool:
+        """Whether the request is for an operation of IVS, whoever signed it."""
+        return self._routes.find(request) is not None
+
     async def respond(self, request: Request) -> Response:
         """Answer a request of any kind. Never raises: what fails is a 500."""
         began_ms = self._now_ms()
@@ -144,41 +148,42 @@ class Api:
 
     async def _answer(self, exchange: Exchange) -> Response:
         for step in CHAIN:
-            await step(self, exchange)
+            if (waiting := step(self, exchange)) is not None:
+                await waiting
             if exchange.response is not None:
                 return exchange.response
         raise RuntimeError("the chain ended without an answer")
 
     # The steps of CHAIN.
 
-    async def answer_preflight(self, exchange: Exchange) -> None:
+    def answer_preflight(self, exchange: Exchange) -> None:
         """A browser asks before it sends: anyone may."""
         if exchange.request.method == "OPTIONS":
             exchange.response = Response(
                 status=HTTPStatus.NO_CONTENT.value, headers=list(PREFLIGHT)
             )
 
-    async def limit_body(self, exchange: Exchange) -> None:
+    def limit_body(self, exchange: Exchange) -> None:
         """Refuse a body that is too long before anything reads it."""
         if len(exchange.request.body) > self._settings.max_body_bytes:
             raise RequestTooLargeError(limit_bytes=self._settings.max_body_bytes)
 
-    async def answer_cloudwatch(self, exchange: Exchange) -> None:
-        """CloudWatch lives at the same address; it signs, answers and refuses in its own ways."""
-        exchange.response = await self._cloudwatch.respond(
-            exchange.request, exchange.line, str(exchange.line["request_id"])
-        )
-
-    async def answer_sts(self, exchange: Exchange) -> None:
-        """STS lives there, too, with the query protocol for everything else."""
-        exchange.response = await self._sts.respond(
-            exchange.request, exchange.line, str(exchange.line["request_id"])
-        )
-
-    async def find_operation(self, exchange: Exchange) -> None:
+    def find_operation(self, exchange: Exchange) -> None:
         """The operation of that method and path, if there is one."""
         exchange.operation = self._routes.find(exchange.request)
         exchange.line["operation"] = exchange.operation.name if exchange.operation else None
+
+    async def answer_other_services(self, exchange: Exchange) -> None:
+        """CloudWatch and STS live at the same address; they sign and refuse in ways of their own.
+
+        STS speaks the query protocol, and has everything in it that is not CloudWatch's.
+        """
+        if exchange.operation is not None:
+            return
+        about = exchange.request, exchange.line, str(exchange.line["request_id"])
+        exchange.response = await self._cloudwatch.respond(*about) or await self._sts.respond(
+            *about
+        )
 
     async def verify_signature(self, exchange: Exchange) -> None:
         """Who signed the request, and for which region."""
@@ -189,19 +194,21 @@ class Api:
         exchange.caller = caller
         exchange.line |= {"access_key_id": caller.key_id, "region": caller.scope.region}
 
-    async def answer_feed(self, exchange: Exchange) -> None:
-        """The feed of events is no operation of IVS, and open to whoever signs."""
-        request, caller = exchange.request, exchange.caller
-        if caller is not None and self._feed.is_for(request):
-            exchange.line["operation"] = "event feed"
-            exchange.response = await self._feed.respond(request, caller, self._now_ms())
+    async def answer_without_operation(self, exchange: Exchange) -> None:
+        """The feed of events is no operation of IVS, and open to whoever signs.
 
-    async def refuse_unknown(self, exchange: Exchange) -> None:
-        """Only whoever signed well learns which operations there are."""
-        if exchange.operation is None:
+        Only whoever signed well learns which operations there are.
+        """
+        if exchange.operation is not None or exchange.caller is None:
+            return
+        if not self._feed.is_for(exchange.request):
             raise UnknownOperationError
+        exchange.line["operation"] = "event feed"
+        exchange.response = await self._feed.respond(
+            exchange.request, exchange.caller, self._now_ms()
+        )
 
-    async def decode_shape(self, exchange: Exchange) -> None:
+    def decode_shape(self, exchange: Exchange) -> None:
         """Bytes to the operation's request shape, every bound checked."""
         operation, _ = exchange.signed_operation()
         exchange.arguments = operation.decode(exchange.request)
@@ -214,7 +221,7 @@ class Api:
             facts = facts_of_request(caller, exchange.request, self._now_ms())
         exchange.result = await self.perform(operation, caller, exchange.arguments, facts)
 
-    async def encode_answer(self, exchange: Exchange) -> None:
+    def encode_answer(self, exchange: Exchange) -> None:
         """The response shape to bytes; an operation without one answers with no body."""
         operation, _ = exchange.signed_operation()
         if exchange.result is None:
@@ -266,15 +273,13 @@ class Api:
             return await operation.handler(call, arguments)
 
 
-CHAIN = (
+CHAIN: tuple[Callable[[Api, Exchange], Awaitable[None] | None], ...] = (
     Api.answer_preflight,
     Api.limit_body,
-    Api.answer_cloudwatch,
-    Api.answer_sts,
     Api.find_operation,
+    Api.answer_other_services,
     Api.verify_signature,
-    Api.answer_feed,
-    Api.refuse_unknown,
+    Api.answer_without_operation,
     Api.decode_shape,
     Api.run_handler,
     Api.encode_answer,

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from hashlib import sha256
-from hmac import compare_digest
+from hmac import HMAC, compare_digest
 from hmac import digest as hmac_digest
 from urllib.parse import unquote
 
@@ -156,13 +156,11 @@ def verify(signature: Signature, request: Request, secret: Secret) -> None:
     claimed_hash = request.header(_HASH_HEADER)
     if claimed_hash is not None and claimed_hash != payload_hash:
         raise InvalidSignatureError(f"'{_HASH_HEADER}' must be the SHA-256 of the request's body.")
-    expected = hmac_digest(
-        signing_key(secret, signature.credential),
-        _string_to_sign(signature, canonical_request(signature, request, payload_hash)).encode(),
-        "sha256",
-    ).hex()
+    signing = signing_hmac(secret, signature.credential).copy()
+    canonical = canonical_request(signature, request, payload_hash)
+    signing.update(_string_to_sign(signature, canonical).encode())
     # In a time that does not tell where the two differ.
-    if not compare_digest(expected.encode(), signature.digest.encode()):
+    if not compare_digest(signing.hexdigest().encode(), signature.digest.encode()):
         raise InvalidSignatureError(
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method. "
@@ -184,6 +182,11 @@ def canonical_request(signature: Signature, request: Request, payload_hash: str)
 
 
 @lru_cache(SIGNING_KEYS)
+def signing_hmac(secret: Secret, credential: Credential) -> HMAC:
+    """An HMAC with that key: copied for each text, which takes half the time of a new one."""
+    return HMAC(signing_key(secret, credential), digestmod="sha256")
+
+
 def signing_key(secret: Secret, credential: Credential) -> bytes:
     """The key of one day, region and service, derived from the secret."""
     key = b"AWS4" + secret.reveal().encode()

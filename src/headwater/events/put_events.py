@@ -7,14 +7,13 @@ AWS API request". EventBridge gives each entry an id of its own.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from hmac import digest
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
-from headwater.auth.sigv4 import ALGORITHM, TERMINATOR, Credential, signing_key
+from headwater.auth.sigv4 import ALGORITHM, TERMINATOR, Credential, signing_hmac
 from headwater.core.errors import PeerError
 from headwater.core.secret import Secret
 from headwater.events.targets import PutEventsTarget
@@ -80,13 +79,14 @@ def request_headers(
     )
     scope = f"{credential.date}/{credential.region}/{SERVICE}/{TERMINATOR}"
     signed = "\n".join([ALGORITHM, time, scope, sha256(canonical.encode()).hexdigest()])
-    signature = digest(signing_key(secret, credential), signed.encode(), sha256).hex()
+    signing = signing_hmac(secret, credential).copy()
+    signing.update(signed.encode())
     return {
         "Content-Type": _CONTENT_TYPE,
         "X-Amz-Date": time,
         "X-Amz-Target": _TARGET,
         "Authorization": f"{ALGORITHM} Credential={target.access_key_id}/{scope}, "
-        f"SignedHeaders={_SIGNED}, Signature={signature}",
+        f"SignedHeaders={_SIGNED}, Signature={signing.hexdigest()}",
     }
 
 

@@ -45,6 +45,8 @@ class Routes:
 
     async def respond(self, request: Request) -> Response:
         """One answer; the order is the order of how often each is asked."""
+        if self._api.has_operation(request):
+            return await self._api.respond(request)
         delivered = await self._delivery.respond(request)
         if delivered is not None:
             return delivered

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, closing
 from urllib.parse import quote
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from headwater.core.errors import OperatorError
 from headwater.store import Store
@@ -242,3 +243,50 @@ async def test_readers_that_never_end_are_named_to_the_next(store, url):
             await count(again)
     assert await count(again) == 0
     await again.close()
+
+
+async def test_a_read_sees_what_was_committed_before_it_and_a_begun_one_does_not(store):
+    assert await count(store) == 0  # leaves a snapshot for those who follow
+    async with store.read() as begun:
+        assert await begun.count(ChannelRecord, HERE) == 0
+        await add_channel(store)
+
+        assert await count(store) == 1
+        assert await begun.count(ChannelRecord, HERE) == 0
+    assert await count(store) == 1
+
+
+async def test_reads_that_never_pause_see_what_another_process_commits(store, url):
+    assert await count(store) == 0
+    other = await Store.open(url)
+    await add_channel(other)
+
+    async with asyncio.timeout(10):
+        while await count(store) == 0:  # noqa: ASYNC110 - reading is what is tested
+            await asyncio.sleep(0)
+    await other.close()
+
+
+async def test_reads_that_never_pause_do_not_let_the_log_grow_for_ever(store, path):
+    async def read_on():
+        while True:
+            await count(store)
+            await asyncio.sleep(0)
+
+    readers = [asyncio.create_task(read_on()) for _ in range(3)]
+    for _ in range(40):
+        await asyncio.gather(*(add_channel(store) for _ in range(50)))
+    for reader in readers:
+        reader.cancel()
+    await asyncio.gather(*readers, return_exceptions=True)
+
+    written_bytes = 16 << 20  # about as much as the log would hold if it never began anew
+    assert path.with_name("headwater.db-wal").stat().st_size < written_bytes / 2
+
+
+async def test_a_read_that_failed_leaves_no_snapshot_to_others(store):
+    with pytest.raises(OperationalError, match="no such table"):
+        async with store._database.read() as transaction:
+            await ask(transaction, "SELECT * FROM missing")
+
+    assert await count(store) == 0

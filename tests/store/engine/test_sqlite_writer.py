@@ -1,9 +1,11 @@
 import asyncio
 import threading
+from contextlib import contextmanager, nullcontext
 
 import pytest
 from sqlalchemy import text
 
+from headwater.store.engine import sqlite_writer
 from headwater.store.engine.sqlite_connection import SqliteConnection, engine_for
 from headwater.store.engine.sqlite_writer import GROUP_UNITS, NoTurnError, Writer
 
@@ -21,7 +23,8 @@ class Watched(SqliteConnection):
 
 
 @pytest.fixture
-async def writer(path):
+async def writer(path, monkeypatch):
+    monkeypatch.setattr(sqlite_writer, "GROUP_MS", 60_000)  # however slow the machine is now
     told = []
 
     def connect():
@@ -29,7 +32,13 @@ async def writer(path):
         connection.told = told
         return connection
 
-    writer = Writer(connect, wait_ms=2000)
+    @contextmanager
+    def committing():
+        told.append(("begin committing", True))
+        yield
+        told.append(("end committing", True))
+
+    writer = Writer(connect, wait_ms=2000, committing=committing)
     async with writer.unit() as connection:
         await connection.execute(text("CREATE TABLE rows (value INTEGER UNIQUE)"))
     told.clear()
@@ -82,6 +91,13 @@ async def test_nobody_is_answered_before_the_commit(writer):
     await asyncio.gather(*(insert_and_look(value) for value in range(5)))
 
     assert committed == [1] * 5
+
+
+async def test_readers_know_of_a_commit_from_before_it_until_after_it(writer):
+    await insert(writer, 1)
+
+    said = [statement for statement, _ in writer.told]
+    assert said[-3:] == ["begin committing", "COMMIT", "end committing"], said
 
 
 async def test_a_group_that_all_failed_commits_nothing(writer):
@@ -137,7 +153,7 @@ async def test_one_who_gives_up_waiting_takes_nobody_elses_turn(writer):
 
 
 async def test_a_turn_is_not_waited_for_longer_than_said(path):
-    writer = Writer(lambda: SqliteConnection(engine_for(path)), wait_ms=20)
+    writer = Writer(lambda: SqliteConnection(engine_for(path)), wait_ms=20, committing=nullcontext)
     async with writer.unit():
         with pytest.raises(NoTurnError):
             async with writer.unit():

@@ -13,8 +13,13 @@ Sources: SQLite's pages "Write-Ahead Logging", "PRAGMA statements" and "Result c
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
@@ -28,6 +33,11 @@ from headwater.store.engine.sqlite_writer import RETRY_MS, NoTurnError, Writer
 
 READ_CONNECTIONS = 8
 """A read is over in a fraction of a millisecond unless its handler waits for something."""
+
+SNAPSHOT_MS = 10
+"""For so long one snapshot serves reads that follow each other, unless this process commits:
+to begin one and to end it takes twice as long as to read a row. What another process commits
+is seen that much later."""
 
 _FILE_MODE = 0o600  # stream keys and access key secrets are in the file
 _CAUSES: Mapping[int, str] = MappingProxyType(
@@ -62,6 +72,10 @@ class SqliteDatabase:
         self._writer = self._new_writer(foreign_keys="ON")
         self._free_readers = asyncio.Semaphore(READ_CONNECTIONS)
         self._readers: list[SqliteConnection] = []  # those that nobody uses now
+        self._kept: SqliteConnection | None = None  # likewise, with a snapshot of this age
+        self._age = 0  # counts how often there was a reason for a new snapshot
+        self._renewal: asyncio.TimerHandle | None = None  # of the kept one
+        self._keeps = True  # a snapshot is kept when it is given back
 
     def read(self) -> AbstractAsyncContextManager[SqliteConnection]:
         """See `Database.read`."""
@@ -87,33 +101,68 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """See `Database.close`."""
+        self._renew()
         while self._readers:
             self._readers.pop().close()
         await self._writer.close()
 
-    async def take_reader(self) -> SqliteConnection:
-        """A connection with a snapshot taken; to be given back."""
+    async def take_reader(self) -> tuple[SqliteConnection, int]:
+        """A connection with a snapshot taken, and the snapshot's age; to be given back."""
         if self._free_readers.locked():  # hardly ever: else no timer is needed
             await self._wait_for_reader()
         else:
             await self._free_readers.acquire()
-        connection = None
+        if self._kept:
+            kept, self._kept = self._kept, None
+            return kept, self._age
+        connection, age = None, self._age
         try:
             connection = self._readers.pop() if self._readers else self._new_reader()
             connection.control("BEGIN")
             if not _takes_snapshot(connection):
                 await self._wait_for_snapshot(connection)
         except BaseException:
-            self.give_back(connection)
+            self._free_readers.release()
+            if connection:
+                self._end(connection)
             raise
-        return connection
+        return connection, age
 
-    def give_back(self, connection: SqliteConnection | None) -> None:
-        """End what `take_reader` began."""
-        if connection:
-            connection.roll_back()
-            self._readers.append(connection)
+    def give_back(self, connection: SqliteConnection, age: int, *, failed: bool) -> None:
+        """What `take_reader` gave; the snapshot is kept if the next read may see it, too."""
         self._free_readers.release()
+        if failed or self._kept or age != self._age or not self._keeps:
+            self._end(connection)
+            return
+        self._kept = connection
+        if self._renewal is None:
+            loop = asyncio.get_running_loop()
+            self._renewal = loop.call_later(SNAPSHOT_MS / 1000, self._renew)
+
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """Keep no snapshot: an old one is in the way of the log's beginning anew."""
+        self._keeps = False
+        self._renew()
+        try:
+            yield
+        finally:
+            self._keeps = True
+            self._renew()
+
+    def _renew(self) -> None:
+        """Let reads that begin from now on see what is there from now on."""
+        self._age += 1
+        if self._renewal:
+            self._renewal.cancel()
+            self._renewal = None
+        if self._kept:
+            kept, self._kept = self._kept, None
+            self._end(kept)
+
+    def _end(self, connection: SqliteConnection) -> None:
+        connection.roll_back()
+        self._readers.append(connection)
 
     async def _wait_for_reader(self) -> None:
         try:
@@ -142,7 +191,7 @@ class SqliteDatabase:
                 f"foreign_keys={foreign_keys}",
             )
 
-        return Writer(connect, wait_ms=self._busy_timeout_ms)
+        return Writer(connect, wait_ms=self._busy_timeout_ms, committing=self._committing)
 
 
 class _Reading(AbstractAsyncContextManager[SqliteConnection]):
@@ -150,10 +199,11 @@ class _Reading(AbstractAsyncContextManager[SqliteConnection]):
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
-        self._connection: SqliteConnection | None = None
+        self._connection: SqliteConnection
+        self._age = 0
 
     async def __aenter__(self) -> SqliteConnection:
-        self._connection = await self._database.take_reader()
+        self._connection, self._age = await self._database.take_reader()
         return self._connection
 
     async def __aexit__(
@@ -162,7 +212,7 @@ class _Reading(AbstractAsyncContextManager[SqliteConnection]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._database.give_back(self._connection)
+        self._database.give_back(self._connection, self._age, failed=error is not None)
 
 
 class _Explained(AbstractAsyncContextManager[SqliteConnection]):

@@ -17,7 +17,7 @@ from sqlalchemy import CursorResult, Engine, Executable, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from headwater.store.connection import Prepared
-from headwater.store.engine.sqlite_statement import Statement, statement_of
+from headwater.store.engine.sqlite_statement import JSON, Statement, statement_of
 
 T = TypeVar("T")
 
@@ -34,7 +34,9 @@ def engine_for(path: Path) -> Engine:
         )
 
     # Parameters are hidden because they hold secrets, and errors print them.
-    return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
+    return create_engine(
+        "sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True, **JSON
+    )
 
 
 class SqliteConnection:

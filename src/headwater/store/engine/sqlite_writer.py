@@ -21,7 +21,7 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from types import TracebackType
 
 from sqlalchemy.exc import DBAPIError
@@ -90,10 +90,20 @@ class Unit(AbstractAsyncContextManager[SqliteConnection]):
 
 
 class Writer:
-    """Gives turns on one connection, made by `connect` at the first of them."""
+    """Gives turns on one connection, made by `connect` at the first of them.
 
-    def __init__(self, connect: Callable[[], SqliteConnection], *, wait_ms: int) -> None:
+    Each commit is made in a context of `committing`, which ends before anyone learns of it.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], SqliteConnection],
+        *,
+        wait_ms: int,
+        committing: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         self._connect = connect
+        self._committing = committing
         self._wait_s = wait_ms / 1000
         self._waiting: deque[Unit] = deque()  # as long as there are requests under way
         self._connection: SqliteConnection | None = None
@@ -166,7 +176,8 @@ class Writer:
                     group.pop()
                 _settle(connection, error)
             if group:
-                await loop.run_in_executor(self._thread, connection.control, "COMMIT")
+                with self._committing():
+                    await loop.run_in_executor(self._thread, connection.control, "COMMIT")
         except (sqlite3.Error, DBAPIError) as error:
             for unit in group:
                 unit.fail(error)
