@@ -27,6 +27,7 @@ from headwater.core.http import Request, Response
 from headwater.node.certificate import CertificateFiles
 from headwater.node.listen import BACKLOG
 from headwater.node.proxies import NONE_TRUSTED, Proxies
+from headwater.node.time_limit import TimeLimit
 
 MAX_REQUESTS = 200_000
 """Requests in work at once. Every waiting viewer holds one, so far above Granian's default,
@@ -86,6 +87,7 @@ class HttpServer:
         self._proxies = proxies
         self._server: _EmbeddedServer
         self._task: asyncio.Task[None] | None = None
+        self._body_limit = TimeLimit(BODY_TIMEOUT_S)
         self._leaving: set[asyncio.Task[None]] = set()  # servers of older certificates
 
     def start(self) -> None:
@@ -146,7 +148,7 @@ class HttpServer:
         body = b""
         if scope.method not in BODILESS:
             try:
-                async with asyncio.timeout(BODY_TIMEOUT_S):
+                with self._body_limit:
                     body = await self._read_body(scope, protocol)
             except TimeoutError:
                 _refuse(protocol, RequestTimeoutError(limit_s=BODY_TIMEOUT_S))
