@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import sys
 
 import typer
@@ -17,7 +16,8 @@ from headwater.cli.paste import key_lines
 from headwater.cli.serve import running_node, stop_requested
 from headwater.cli.text import out
 from headwater.core.secret import Secret
-from headwater.node.config import PUBLISH_URL_VARIABLE, Config
+from headwater.node.child import start_child
+from headwater.node.config import Config
 from headwater.node.demo import DEMO_BUCKET, DemoChannel, demo_channel
 from headwater.node.logs import configure_logging
 from headwater.node.node import Node
@@ -25,6 +25,7 @@ from headwater.node.recording.destinations import BUCKETS_FOLDER
 from headwater.node.settings import Settings
 from headwater.node.streams.broadcast import Broadcast
 
+ENCODER = (sys.executable, "-m", "headwater.publisher")
 REFRESH_S = 0.5
 RESTART_S = 2.0
 """After which the encoder comes back when its stream was stopped, as OBS does."""
@@ -95,33 +96,16 @@ def _recorded(settings: Settings) -> list[tuple[str, str]]:
 async def _keep_publishing(url: asyncio.Future[Secret]) -> None:
     """Run the encoder; bring it back when its stream was stopped."""
     while True:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "headwater.publisher",
-            env={k: v for k, v in os.environ.items() if k != PUBLISH_URL_VARIABLE},
-            stdin=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C reaches us alone; we end it
-        )
+        nowhere = asyncio.subprocess.DEVNULL
+        encoder = await start_child(ENCODER, stdout=nowhere, stderr=nowhere)
         try:
             # By standard input: arguments and environments can be seen by others.
             secret = await asyncio.shield(url)
-            await process.communicate(secret.reveal().encode() + b"\n")
+            encoder.give(secret.reveal().encode() + b"\n")
+            await encoder.ended()
         finally:
-            await _end(process)
+            await encoder.terminate(STOP_ENCODER_S)
         await asyncio.sleep(RESTART_S)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), STOP_ENCODER_S)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 async def _display(node: Node) -> None:

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+import uvloop
 
 from e2e.harness import FFMPEG
 from headwater.node.recording import thumbnailer
@@ -71,15 +72,24 @@ async def test_media_that_is_broken_gives_no_picture_and_costs_no_process(proces
     assert process._process is before
 
 
-async def test_a_process_that_is_killed_is_replaced(process, monkeypatch):
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_process_that_is_killed_is_replaced(monkeypatch, loop):
     monkeypatch.setattr(thumbnailer, "RETRY_S", 0.0)
     good = media("mpegts")
-    await process.draw(good, SIZE)
-    process._process.kill()
-    await process._process.wait()
 
-    assert await process.draw(good, SIZE) is None
-    assert await process.draw(good, SIZE) is not None
+    async def work():
+        process = ThumbnailProcess()
+        made = [await process.draw(good, SIZE)]
+        await process._process.kill()
+        made += [await process.draw(good, SIZE) for _ in range(2)]
+        await process.close()
+        return made
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        before, lost, after = runner.run(work())
+    assert before is not None
+    assert lost is None
+    assert after == before
 
 
 ANSWERS_SOMETHING_ELSE = """
@@ -129,7 +139,7 @@ async def test_an_idle_process_ends_by_itself(process, monkeypatch):
     good = media("mpegts")
     await process.draw(good, SIZE)
     running = process._process
-    await asyncio.wait_for(running.wait(), 10)
+    await asyncio.wait_for(running.ended(), 10)
 
-    assert running.returncode == 0
+    assert running.status == 0
     assert await process.draw(good, SIZE) is not None

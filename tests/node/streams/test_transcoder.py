@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import uvloop
 from msgspec import structs
 
 from headwater.core.packet import Packet
@@ -179,6 +180,24 @@ async def test_one_that_fails_again_and_again_is_given_up(run):
 
     assert output.words().count("lost") == module.MAX_RESTARTS + 1
     assert output.words()[-1] == "given up"
+
+
+def test_feeding_one_in_any_moment_of_its_end_harms_nobody():
+    """On the server's own loop: its transports raise where asyncio's say nothing."""
+
+    async def work():
+        output = Output()
+        command = (sys.executable, STAND_IN, "crash", "1")
+        transcoder = Transcoder(output, EncoderSettings(), name="st-1", command=command)
+        transcoder.start()
+        transcoder.configure(BOTH, RENDITIONS)
+        async with asyncio.timeout(GENEROUS_S):
+            while "given up" not in output.words():
+                transcoder.feed(PACKETS[0])
+                await asyncio.sleep(0)
+        return output.words()
+
+    assert uvloop.run(work()).count("lost") == module.MAX_RESTARTS + 1
 
 
 async def test_one_that_cannot_be_started_is_given_up(run):

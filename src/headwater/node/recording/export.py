@@ -7,7 +7,6 @@ another one beside it, which is removed when something fails.
 import asyncio
 import contextlib
 import json
-import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -18,13 +17,12 @@ from msgspec import Struct
 from obstore.store import ObjectStore
 
 from headwater.core.errors import OperatorError, PeerError
-from headwater.node.config import PREFIX
+from headwater.node.child import Child, start_child
 from headwater.recording.archive import Archived, read_object
 from headwater.recording.event_file import HlsEntry, RenditionEntry
 from headwater.recording.playlist_reader import Entry, MediaPlaylist, parse_media
 
 COMMAND = (sys.executable, "-m", "headwater.recording.export_child")
-MAX_LINE_BYTES = 1 << 16
 UNFINISHED = ".part"
 """Added to the file's name until it is complete."""
 
@@ -72,6 +70,7 @@ async def export(
     except PeerError as error:
         raise OperatorError(f"{chosen.path}/{chosen.playlist}: {error}") from None
     unfinished = output.with_name(output.name + UNFINISHED)
+    _begin(unfinished)
     try:
         last = await _joined(store, folder, playlist, unfinished, tell)
         size_bytes = unfinished.stat().st_size
@@ -86,6 +85,13 @@ async def export(
         left_out=last["left_out"],
         is_over=recording.is_over,
     )
+
+
+def _begin(file: Path) -> None:
+    try:
+        file.touch()
+    except OSError as error:
+        raise OperatorError(f"{file} cannot be written: {error.strerror}") from None
 
 
 def _chosen(recording: Archived, name: str | None) -> tuple[HlsEntry, RenditionEntry]:
@@ -109,18 +115,26 @@ async def _joined(
     inits: dict[str, bytes] = {}
     broken = False
     with tempfile.TemporaryDirectory(prefix="headwater-export-") as work:
-        async with _child() as child:
-            await child.ask(output=str(output))
+        async with _joiner() as joiner:
+            await joiner.ask(output=str(output))
+            tell(0.0, total_s)
             piece = Path(work) / "segment"
             for entry in playlist.entries:
                 broken = broken or entry.discontinuity
                 if entry.is_gap:
                     continue
-                piece.write_bytes(await _segment(store, folder, entry, inits))
-                answer = await child.ask(segment=str(piece), discontinuity=broken)
+                _write(piece, await _segment(store, folder, entry, inits))
+                answer = await joiner.ask(segment=str(piece), discontinuity=broken)
                 broken = False
                 tell(answer["end_s"], total_s)
-            return await child.finish()
+            return await joiner.finish()
+
+
+def _write(piece: Path, media: bytes) -> None:
+    try:
+        piece.write_bytes(media)
+    except OSError as error:
+        raise OperatorError(f"{piece.parent}, for one segment: {error.strerror}") from None
 
 
 async def _segment(store: ObjectStore, folder: str, entry: Entry, inits: dict[str, bytes]) -> bytes:
@@ -137,26 +151,24 @@ async def _segment(store: ObjectStore, folder: str, entry: Entry, inits: dict[st
         ) from None
 
 
-class _Child:
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("pipes were asked for")
-        self._stdin, self._stdout = process.stdin, process.stdout
+class _Joiner:
+    def __init__(self, process: Child) -> None:
+        self._process = process
 
     async def ask(self, **order: str | bool) -> dict[str, Any]:
         """Give an order; the answer."""
         with contextlib.suppress(OSError):  # it says why, or nothing
-            self._stdin.write(json.dumps(order).encode() + b"\n")
-            await self._stdin.drain()
+            self._process.give(json.dumps(order).encode() + b"\n")
+            await self._process.taken()
         return await self._answer()
 
     async def finish(self) -> dict[str, Any]:
         """Let it complete the file."""
-        self._stdin.close()
+        self._process.close_input()
         return await self._answer()
 
     async def _answer(self) -> dict[str, Any]:
-        line = await self._stdout.readline()
+        line = await self._process.stdout.readline()
         if not line:
             raise OperatorError("the process that joins the segments has crashed")
         answer: dict[str, Any] = json.loads(line)
@@ -166,19 +178,9 @@ class _Child:
 
 
 @contextlib.asynccontextmanager
-async def _child() -> AsyncIterator[_Child]:
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        limit=MAX_LINE_BYTES,
-        env={k: v for k, v in os.environ.items() if not k.startswith(PREFIX)},
-        start_new_session=True,  # Ctrl-C reaches us alone; we end it
-    )
+async def _joiner() -> AsyncIterator[_Joiner]:
+    process = await start_child(COMMAND, stderr=asyncio.subprocess.DEVNULL)
     try:
-        yield _Child(process)
+        yield _Joiner(process)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        await process.kill()

@@ -9,15 +9,13 @@ is left out, and the next one gets a new process. It dies with this one, however
 """
 
 import asyncio
-import contextlib
-import os
 import sys
 from collections.abc import Sequence
 
 import structlog
 
 from headwater.core.errors import PeerError
-from headwater.node.config import PREFIX
+from headwater.node.child import Child, start_child
 from headwater.recording import thumbnails_wire as wire
 from headwater.recording.layout import ThumbnailSize
 
@@ -56,8 +54,8 @@ class ThumbnailProcess:
         self._command = command
         self._hang_s = hang_s
         self._turn = asyncio.Lock()
-        self._process: asyncio.subprocess.Process | None = None
-        self._leaving: asyncio.subprocess.Process | None = None  # its input is closed
+        self._process: Child | None = None
+        self._leaving: Child | None = None  # its input is closed
         self._reader = wire.answer_reader()
         self._said = bytearray()
         self._listening: asyncio.Task[None] | None = None
@@ -94,7 +92,7 @@ class ThumbnailProcess:
         """End the process; what is being made is left out."""
         leaving, self._leaving = self._leaving, None
         if leaving is not None:
-            await _kill(leaving)
+            await leaving.kill()
         await self._end()
 
     async def _make(self, media: bytes, size: ThumbnailSize) -> bytes | None:
@@ -124,11 +122,9 @@ class ThumbnailProcess:
 
     async def _ask(self, wanted: wire.Wanted) -> wire.Answer:
         process = self._process or await self._start()
-        if process.stdin is None or process.stdout is None:
-            raise RuntimeError("pipes were asked for")
         try:
-            process.stdin.write(wire.write(wanted))
-            await process.stdin.drain()
+            process.give(wire.write(wanted))
+            await process.taken()
         except OSError:
             raise _Lost("it takes nothing") from None
         while data := await process.stdout.read(READ_BYTES):
@@ -142,20 +138,11 @@ class ThumbnailProcess:
                 return answers[0]
         raise _Lost("it ended")
 
-    async def _start(self) -> asyncio.subprocess.Process:
+    async def _start(self) -> Child:
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env={k: v for k, v in os.environ.items() if not k.startswith(PREFIX)},
-                start_new_session=True,  # Ctrl-C reaches us alone; we end it
-            )
+            process = await start_child(self._command)
         except OSError as error:
             raise _Lost(f"cannot be started: {error.strerror}") from None
-        if process.stderr is None:
-            raise RuntimeError("pipes were asked for")
         self._process, self._reader = process, wire.answer_reader()
         self._said.clear()
         self._listening = asyncio.create_task(self._listen(process.stderr))
@@ -179,8 +166,8 @@ class ThumbnailProcess:
     def _rest(self) -> None:
         """Let the process end by itself: nothing is in its hands."""
         process, self._process = self._process, None
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
+        if process is not None:
+            process.close_input()
             self._leaving = process
 
     async def _end(self) -> None:
@@ -188,12 +175,6 @@ class ThumbnailProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        await _kill(process)
+        await process.kill()
         if self._listening is not None:
             await asyncio.wait([self._listening])
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()

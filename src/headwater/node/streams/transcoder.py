@@ -10,8 +10,6 @@ left out up to a key frame. The process dies with this one, however that ends.
 """
 
 import asyncio
-import contextlib
-import os
 import sys
 import time
 from collections import deque
@@ -26,7 +24,7 @@ from headwater.core.packet import Packet
 from headwater.core.track import TrackSet
 from headwater.media.ladder import Rendition
 from headwater.media.transcode import wire
-from headwater.node.config import PREFIX
+from headwater.node.child import Child, start_child
 
 COMMAND = (sys.executable, "-m", "headwater.media.transcode")
 
@@ -103,7 +101,7 @@ class Transcoder:
         self._log = log.bind(stream=name)
         self._source: TrackSet | None = None
         self._renditions: tuple[Rendition, ...] = ()
-        self._stdin: asyncio.StreamWriter | None = None
+        self._process: Child | None = None
         self._early: list[bytes] = []  # for a process that is being started
         self._early_bytes = 0
         self._begun = False  # this process has its Begin
@@ -178,7 +176,7 @@ class Transcoder:
         self._is_ending = True
         if self._task is None:
             return
-        if self._begun and self._stdin is not None:
+        if self._begun and self._process is not None:
             self._send(wire.End())
             await asyncio.wait([self._task], timeout=FINISH_S)
         await self.stop()
@@ -196,13 +194,13 @@ class Transcoder:
         return is_start and self._backlog_bytes() <= MAX_BACKLOG_BYTES // 2
 
     def _backlog_bytes(self) -> int:
-        taken_s = self._stdin.transport.get_write_buffer_size() if self._stdin else 0
-        return taken_s + self._early_bytes
+        untaken_bytes = self._process.untaken_bytes if self._process else 0
+        return untaken_bytes + self._early_bytes
 
     def _send(self, message: wire.Request) -> None:
         data = wire.write_message(message)
-        if self._stdin is not None:
-            self._stdin.write(data)
+        if self._process is not None:
+            self._process.give(data)
         else:
             self._early.append(data)
             self._early_bytes += len(data)
@@ -212,7 +210,7 @@ class Transcoder:
     async def _run(self) -> None:
         while True:
             reason = await self._run_once()
-            self._stdin = None
+            self._process = None
             self._early, self._early_bytes = [], 0
             self._begun = False
             self._needs_key = True
@@ -239,38 +237,26 @@ class Transcoder:
     async def _run_once(self) -> str:
         """One process from start to end; why it ended."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env={k: v for k, v in os.environ.items() if not k.startswith(PREFIX)},
-                start_new_session=True,  # Ctrl-C reaches us alone; we end it
-            )
+            process = await start_child(self._command)
         except OSError as error:
             return f"cannot be started: {error.strerror}"
-        stdin, stdout, stderr = process.stdin, process.stdout, process.stderr
-        if stdin is None or stdout is None or stderr is None:
-            raise RuntimeError("pipes were asked for")
         self._patience_s = START_S
         self._failure = ""
         self._progress = None
-        self._stdin = stdin
-        stdin.write(b"".join(self._early))
+        self._process = process
+        process.give(b"".join(self._early))
         self._early, self._early_bytes = [], 0
-        reading = asyncio.create_task(self._read(stdout))
-        listening = asyncio.create_task(self._listen(stderr))
+        reading = asyncio.create_task(self._read(process.stdout))
+        listening = asyncio.create_task(self._listen(process.stderr))
         try:
             while not reading.done() and not self._hangs():
                 await asyncio.wait([reading], timeout=LOOK_S)
             reason = reading.result() if reading.done() else "it hangs"
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
             reading.cancel()
             listening.cancel()
-            await process.wait()
-        return reason or self._failure or f"it ended with status {process.returncode}"
+            await process.kill()
+        return reason or self._failure or f"it ended with status {process.status}"
 
     def _hangs(self) -> bool:
         if self._fed_since_s is None:
