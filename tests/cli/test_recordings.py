@@ -97,9 +97,11 @@ MISTAKES = [
     # id,              arguments,                           says
     ("no recording",   ["show", "nope"],                    "there is no recording 'nope'"),
     ("no bucket",      ["list", "--bucket", "nope"],        "bucket nope"),
+    ("no such name",   ["list", "--bucket", "../../etc"],   "no bucket has such a name"),
     ("neither",        ["verify"],                          "name a recording, or give --all"),
     ("both",           ["verify", ID, "--all"],             "name a recording, or give --all"),
     ("a folder",       ["export", ID, "-o", "."],           "is a folder"),
+    ("no folder",      ["export", ID, "-o", "no/o.mp4"],    "there is no folder no"),
     ("no rendition",   ["export", ID, "--rendition", "4K"], "the recording has 360p30, 160p30"),
 ]  # fmt: skip
 
@@ -112,6 +114,15 @@ def test_a_mistake_is_said_plainly(run, arguments, says):
 
     assert isinstance(result.exception, OperatorError)
     assert says in str(result.exception)
+
+
+def test_a_mistyped_data_directory_is_named(tmp_path):
+    place = ["--server-data-dir", str(tmp_path / "nowhere")]
+    result = CliRunner().invoke(app, ["recording", "list", *place])
+
+    assert isinstance(result.exception, OperatorError)
+    assert "nowhere': there is no such folder" in str(result.exception)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

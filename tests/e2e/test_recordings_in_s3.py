@@ -87,8 +87,7 @@ def test_recordings_in_s3_are_listed_checked_exported_and_served(service, flags,
 
         def headwater(*arguments):
             return subprocess.run(
-                [HEADWATER, "recording", *arguments, "--server-data-dir", str(data), *flags,
-                 "--server-region", "us-west-2"],
+                [HEADWATER, "recording", *arguments, "--server-data-dir", str(data), *flags],
                 capture_output=True, text=True, check=False, cwd=tmp_path,
             )  # fmt: skip
 

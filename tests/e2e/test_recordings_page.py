@@ -80,6 +80,16 @@ def watched(url, **size):
         assert problems == []
 
 
+SECONDS_AT = """
+async ([path, times]) => {
+  const { createTimeline } = await import("/static/timeline.js");
+  const timeline = createTimeline(path, 0);
+  await timeline.refresh();
+  return times.map((time) => timeline.secondsAt(timeline.began() + 1000 * time));
+}
+"""
+
+
 def texts(page, selector):
     return [each.inner_text() for each in page.query_selector_all(selector)]
 
@@ -151,6 +161,35 @@ def test_the_page_fits_a_phone_and_a_link_opens_a_recording(recorder, configurat
         assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
+def test_a_time_of_day_is_found_though_the_encoder_was_away(recorder, configuration, tmp_path):
+    arn, _ = recorded_channel(recorder, configuration)
+    made = put_recording(recorder, tmp_path, arn, seconds=4, runs=2)
+    for playlist in made.folder.glob("media/hls/*/playlist.m3u8"):
+        first, mark, second = playlist.read_text().partition("#EXT-X-DISCONTINUITY")
+        playlist.write_text(first + mark + second.replace("T05:06:", "T05:46:"))
+    channel_id = arn.rpartition("/")[2]
+    path = f"/recordings/{made.prefix.removeprefix('ivs/v1/')}/"
+    with watched(f"{recorder.url}/watch/{channel_id}") as page:
+        away = 40 * 60
+        times = [0, 3, 4, away, 4 + away, 7.5 + away]
+        assert page.evaluate(SECONDS_AT, [path, times]) == [0, 3, 4, 4, 4, 7.5]
+
+
+@pytest.mark.parametrize("state", ["thumbnails only", "nothing was stored"])
+def test_what_cannot_be_played_is_no_link(recorder, configuration, tmp_path, state):
+    arn, _ = recorded_channel(recorder, configuration)
+    made = put_recording(recorder, tmp_path, arn, seconds=1)
+    event = made.event()
+    del event["media"]["hls"]
+    if state == "nothing was stored":
+        del event["media"]["thumbnails"]
+    made.put_event(event)
+    with watched(f"{recorder.url}/watch/{arn.rpartition('/')[2]}/recordings") as page:
+        page.wait_for_selector(".card")
+        assert texts(page, ".what") == [state]
+        assert page.query_selector_all("a.card, .chip") == []
+
+
 @pytest.mark.parametrize("wishes", [{}, {"authorized": True}], ids=["nothing recorded", "private"])
 def test_a_page_without_recordings_says_why(recorder, configuration, tmp_path, wishes):
     arn, _ = recorded_channel(recorder, configuration, **wishes)
@@ -207,6 +246,8 @@ def test_a_viewer_goes_back_to_the_start_of_the_stream_and_returns_to_live(
             assert shown["frame"] < 30 * 6, "near the start of the stream"
             assert stats["edge_ms"] - stats["wall_clock_ms"] > 12_000
             assert page.inner_text("#behind")[1:3] == "0:"
+            assert page.inner_text("#badge").lower() == "replay"
+            assert stats["latency_s"] == pytest.approx(stats["clock_latency_s"])
             wait_for(
                 lambda: (page.evaluate(READ_STRIP) or shown)["frame"] > shown["frame"] + 15,
                 10,
@@ -218,6 +259,7 @@ def test_a_viewer_goes_back_to_the_start_of_the_stream_and_returns_to_live(
             back = page.evaluate(READ_STRIP)
             assert time.time() - back["unixMs"] / 1000 < 6
             assert not page.is_visible("#behind")
+            assert page.inner_text("#badge").lower() == "live"
     assert_recorded_without_faults(recorder, arn)
 
 

@@ -64,3 +64,6 @@ async def test_a_bucket_is_the_first_accounts_that_claims_it(store, account):
         assert await work.recordings.claim_bucket("other", account) == account
     async with store.write() as work:
         assert await work.recordings.claim_bucket("vod", account) == SCOPE.account
+    async with store.read() as work:
+        assert await work.recordings.buckets(limit=9) == ["other", "vod"]
+        assert await work.recordings.buckets(limit=1) == ["other"]

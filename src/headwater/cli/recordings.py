@@ -151,6 +151,8 @@ def recording_export(
     """Make one MP4 of a recording, without encoding anything again."""
     one = run(recordings.found(config.settings, recording, bucket=bucket))
     path = Path(output or f"{one.recording.place.id}.mp4")
+    if not path.parent.is_dir():
+        raise OperatorError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
         raise OperatorError(f"{path} is a folder: name a file in it")
     if path.exists() and not overwrite:
@@ -161,7 +163,8 @@ def recording_export(
                 export(one.bucket.store, one.recording, path, rendition=rendition, tell=tell)
             )
         except recordings.FAILURES as error:
-            raise OperatorError(f"{path} cannot be written: {_first_line(error)}") from None
+            place = one.recording.place
+            raise OperatorError(f"{place.id} cannot be exported: {_first_line(error)}") from None
     out.print(
         f"{path}: {done.rendition}, {_clock(done.duration_s)}, {done.size_bytes / 1e6:,.1f} MB"
     )

@@ -36,6 +36,7 @@ _REVALIDATE = "no-cache"
 _MIN_GZIP_BYTES = 512  # below, the answer still fits one network packet
 _HLS_JS = "vendor/hls.js/hls.min.js"
 _ICON = "icon.svg"
+_SHARED = ("stage", "sound", "view")  # pieces of the player that both pages have
 
 # hls.js feeds the video from a blob, runs its demuxer in a worker made from one, and
 # gives each text track an empty file.
@@ -72,8 +73,9 @@ class Pages:
             "recordings_js": self._address("recordings.js"),
             "hls_js": self._address(_HLS_JS),
         }
-        self._watch = _page(static / "watch.html", addresses)
-        self._recordings = _page(static / "recordings.html", addresses)
+        shared = {name: _text(static / f"{name}.html") for name in _SHARED}
+        self._watch = _page(static / "watch.html", addresses | shared)
+        self._recordings = _page(static / "recordings.html", addresses | shared)
         self._missing = _page(static / "missing.html", addresses)
 
     @staticmethod
@@ -152,9 +154,12 @@ def _asset(content_type: str, body: bytes) -> _Asset:
     return _Asset(content_type, body, gzipped, hashlib.sha256(body).hexdigest()[:16])
 
 
-def _page(source: Traversable, addresses: dict[str, str]) -> Template:
-    text = source.read_text(encoding="utf-8")
-    return Template(Template(text).safe_substitute(addresses))
+def _page(source: Traversable, names: dict[str, str]) -> Template:
+    return Template(Template(_text(source)).safe_substitute(names))
+
+
+def _text(source: Traversable) -> str:
+    return source.read_text(encoding="utf-8").rstrip("\n")
 
 
 def _respond(request: Request, asset: _Asset, cache: str) -> Response:

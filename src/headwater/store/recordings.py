@@ -124,6 +124,11 @@ class Recordings:
             return account
         return str(owner)
 
+    async def buckets(self, *, limit: int) -> list[str]:
+        """The names of at most so many buckets, whosever they are."""
+        query = select(recording_buckets.c.name).order_by(recording_buckets.c.name).limit(limit)
+        return list((await self._connection.execute(query)).scalars())
+
     async def _all(self, query: Any) -> list[RecordingRecord]:  # noqa: ANN401 - a select
         rows = (await self._connection.execute(query)).mappings().all()
         return [RecordingRecord(**row) for row in rows]

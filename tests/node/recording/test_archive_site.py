@@ -1,7 +1,7 @@
 """Recordings over HTTP: what is served, to whom, and what is not."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from headwater.core.http import Request
 from headwater.node.recording import archive_site
-from headwater.node.recording.archive_shown import interval_ms_of
+from headwater.node.recording.archive_shown import interval_ms_of, reached_ms, timeline_of
 from headwater.node.recording.archive_site import ArchiveSite, shows_recordings
 from headwater.node.sections import HttpSettings, PublicSettings, RecordingSettings
 from headwater.node.settings import Settings
 from headwater.recording.archive import Archived, place_of
 from headwater.recording.event_file import parse_event_file
 from headwater.recording.objects import Buckets
+from headwater.recording.playlist_reader import parse_media
 from headwater.store import Store
 from store.rows import channel, recording_configuration
 
@@ -226,30 +227,107 @@ async def test_thumbnails_are_counted_with_few_questions(site, tmp_path, monkeyp
 
 
 INTERVALS = [
-    # id,                      duration,   count, interval
-    ("a minute each",          3_600_000,  60,    60_000),
-    ("one alone",              12_000,     1,     60_000),
-    ("2 s",                    30_001,     15,    2_000),
-    ("10 s",                   65_000,     7,     10_000),
-    ("key frames 4 s apart",   40_000,     10,    4_000),
-    ("none",                   65_000,     0,     0),
+    # id,                       duration,   count, wanted,  interval
+    ("a minute each",           3_600_000,  60,    [],      60_000),
+    ("one alone",               12_000,     1,     [],      60_000),
+    ("2 s",                     30_001,     15,    [],      2_000),
+    ("10 s",                    65_000,     7,     [],      10_000),
+    ("key frames 4 s apart",    40_000,     10,    [],      4_000),
+    ("an unusual time",         18_000,     5,     [4],     4_000),
+    ("one of several",          24_000,     5,     [4, 5],  5_000),
+    ("key frames come later",   40_000,     10,    [1],     4_000),
+    ("none",                    65_000,     0,     [1],     0),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("duration_ms", "count", "interval_ms"),
+    ("duration_ms", "count", "wanted", "interval_ms"),
     [row[1:] for row in INTERVALS],
     ids=[row[0] for row in INTERVALS],
 )
-def test_the_time_between_thumbnails_follows_from_their_number(duration_ms, count, interval_ms):
+def test_the_time_between_thumbnails_follows_from_their_number(
+    duration_ms, count, wanted, interval_ms
+):
+    assert interval_ms_of(count, duration_ms, wanted) == interval_ms
+
+
+PLAYLIST = """#EXTM3U
+#EXT-X-TARGETDURATION:12
+#EXT-X-PROGRAM-DATE-TIME:2026-03-04T05:06:08.000Z
+#EXTINF:10.000,
+0.ts
+#EXT-X-PROGRAM-DATE-TIME:2026-03-04T05:06:18.020Z
+#EXTINF:12.000,
+1.ts
+#EXT-X-DISCONTINUITY
+#EXT-X-PROGRAM-DATE-TIME:2026-03-04T05:07:30.500Z
+#EXTINF:10.000,
+2.ts
+"""
+AWAY = [{"at_ms": 0, "date_ms": 1_772_600_768_000}, {"at_ms": 22_000, "date_ms": 1_772_600_850_500}]
+
+
+async def test_a_timeline_tells_where_an_encoder_was_away(site, tmp_path):
+    folder = put(tmp_path)
+    (folder / "media/hls/720p30/playlist.m3u8").write_text(PLAYLIST)
+
+    answer = await ask(site, f"{PLACE}/timeline.json")
+
+    assert json.loads(answer.body) == {"duration_ms": 32_000, "stretches": AWAY}
+    assert header(answer, "cache-control") == "max-age=2"
+
+
+async def test_a_timeline_that_is_not_there_or_no_playlist_is_an_error(site, tmp_path):
+    folder = put(tmp_path)
+    assert (await ask(site, f"{PLACE}/timeline.json")).status == 404
+
+    (folder / "media/hls/720p30/playlist.m3u8").write_text("<html>")
+    assert (await ask(site, f"{PLACE}/timeline.json")).status == 502
+    assert (await ask(site, "2026/3/4/5/6/other/timeline.json")).status == 404
+
+
+async def test_thumbnails_of_a_running_recording_are_timed_by_what_is_stored(
+    store, tmp_path, clock
+):
+    """11 thumbnails: without the 72 s in which there was no stream they are 4 s apart."""
+    async with store.write() as work:
+        wanted = {"targetIntervalSeconds": 4}
+        await work.update(replace(CONFIGURATION, thumbnail_configuration=wanted))
+    folder = put(tmp_path, name="recording-started", status="RECORDING_STARTED")
+    (folder / "media/hls/720p30/playlist.m3u8").write_text(PLAYLIST)
+    site = ArchiveSite(
+        store=store, buckets=Buckets(tmp_path / "buckets", None), is_on=True, now_s=clock,
+        now=lambda: datetime(2026, 3, 4, 5, 7, 50, tzinfo=UTC),
+    )  # fmt: skip
+
+    answer = json.loads((await ask(site, f"{PLACE}/thumbnails.json")).body)
+
+    assert (answer["count"], answer["interval_ms"]) == (11, 4000)
+
+
+LENGTHS = [
+    # id,                     timeline,   now,         reached
+    ("nothing is stored",     None,       "05:06:19",  12_000),
+    ("some is on its way",    PLAYLIST,   "05:07:45",  36_500),
+    ("the encoder is away",   PLAYLIST,   "05:10:00",  45_000),
+    ("its clock is ahead",    PLAYLIST,   "05:07:30",  32_000),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("playlist", "now", "reached"),
+    [row[1:] for row in LENGTHS],
+    ids=[row[0] for row in LENGTHS],
+)
+def test_a_running_recording_is_as_long_as_its_media(playlist, now, reached):
     place = place_of(f"ivs/v1/{CHANNEL.account}/{CHANNEL.id}/{PLACE}")
-    for status in ("RECORDING_ENDED", "RECORDING_STARTED"):
-        said = parse_event_file(
-            event("2026-03-04T05:06:07Z", status=status, duration_ms=duration_ms)
-        )
-        now = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC) + timedelta(milliseconds=duration_ms)
-        recording = Archived(place=place, event=said, event_key="")
-        assert interval_ms_of(recording, count, now) == interval_ms
+    said = parse_event_file(event("2026-03-04T05:06:07Z", status="RECORDING_STARTED"))
+    timeline = timeline_of(parse_media(playlist.encode())) if playlist else None
+    at = datetime.fromisoformat(f"2026-03-04T{now}Z")
+
+    recording = Archived(place=place, event=said, event_key="")
+
+    assert reached_ms(recording, timeline, at) == reached
 
 
 REFUSED_CHANNELS = [
@@ -266,7 +344,13 @@ async def test_nothing_of_a_channel_with_limits_is_served(site, tmp_path, store,
         await work.update(replace(CHANNEL, **change))
     clock.s = archive_site.CHANNEL_S
 
-    for path in ("index.json", f"{PLACE}/thumbnails.json", f"{PLACE}/media/hls/720p30/0.ts"):
+    for path in (
+        "index.json",
+        *(
+            f"{PLACE}/{name}"
+            for name in ("thumbnails.json", "timeline.json", "media/hls/720p30/0.ts")
+        ),
+    ):
         answer = await ask(site, path)
         assert answer.status == 403
         assert b"recordings_are_private" in answer.body

@@ -69,6 +69,7 @@ async def test_two_merged_streams_become_one_file_whose_times_go_on(tmp_path, co
     assert min(steps) > 0.03
     assert max(steps) < 0.15
     assert [step for step, _ in told] == sorted(step for step, _ in told)
+    assert told[0] == (0.0, 6)
     assert told[-1] == (pytest.approx(6, abs=0.15), 6)
     assert frame_hashes(str(output)) == recorded_frames(made, container, tmp_path / "piece")
     assert (await verify(made.store, made.place)).findings == []
@@ -128,5 +129,5 @@ async def test_a_broken_recording_leaves_no_file_behind(tmp_path, file, body, sa
 async def test_a_folder_that_is_not_there_is_an_error_in_words(tmp_path):
     made = make_recording(tmp_path, tmp_path / "work", seconds=1)
 
-    with pytest.raises(OperatorError, match="cannot be exported"):
+    with pytest.raises(OperatorError, match="cannot be written: No such file"):
         await export(made.store, await read(made.store, made.place), tmp_path / "no" / "o.mp4")

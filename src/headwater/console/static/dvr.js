@@ -1,10 +1,12 @@
 // Going back in a running stream: its recording is played up to where live viewers are.
 //
 // The bar's seconds are those of the wall clock since the recording began, so that live media
-// and recorded media, which both carry dates, are on one line.
+// and recorded media, which both carry dates, are on one line. Where an encoder was away, the
+// recording goes on without a hole: see timeline.js.
 
 import { createPreviews } from "./previews.js";
 import { clock, createScrubber } from "./scrubber.js";
+import { createTimeline } from "./timeline.js";
 
 const LOOK_MS = 5000; // for a recording that has begun, or is over
 const LIVE_WITHIN_S = 16; // a recorded segment has up to 13 s, and takes a moment to be stored
@@ -23,7 +25,8 @@ export function createDvr(recordings, { play, live, wallClock, edge, isLive }) {
   const bar = byId("dvr");
   let recording = null; // that goes on
   let previews = null;
-  let startMs = 0; // of the recording's first picture
+  let timeline = null;
+  let wishes = 0; // to go somewhere: the newest counts
   let lookTimer = 0;
 
   const scrubber = createScrubber(bar, {
@@ -31,7 +34,7 @@ export function createDvr(recordings, { play, live, wallClock, edge, isLive }) {
       const behind = endS() - seconds;
       return behind < 1 ? "Live" : `−${clock(behind)}`;
     },
-    picture: (seconds) => previews?.at(seconds) ?? null,
+    picture: pictureAt,
     seek: goTo,
   });
 
@@ -52,22 +55,36 @@ export function createDvr(recordings, { play, live, wallClock, edge, isLive }) {
     if (running?.path === recording?.path) return;
     recording = running;
     previews = running && createPreviews(running.path, true);
-    startMs = running ? Date.parse(running.started_at) : 0;
+    timeline = running && createTimeline(running.path, Date.parse(running.started_at));
   }
 
   function endS() {
-    return recording && edge() ? Math.max(0, (edge() - startMs) / 1000) : 0;
+    return recording && edge() ? Math.max(0, (edge() - timeline.began()) / 1000) : 0;
   }
 
-  function goTo(seconds) {
+  function pictureAt(seconds) {
+    if (!recording) return null;
+    timeline.refresh();
+    return previews.at(timeline.secondsAt(timeline.began() + 1000 * seconds));
+  }
+
+  async function goTo(seconds) {
     if (!recording) return;
-    if (endS() - seconds < LIVE_WITHIN_S) live();
-    else play(`${recording.path}${recording.playlist}`, seconds);
+    wishes += 1;
+    const wish = wishes;
+    if (endS() - seconds < LIVE_WITHIN_S) {
+      live();
+      return;
+    }
+    await timeline.refresh();
+    if (wish !== wishes || !recording) return;
+    const at = timeline.secondsAt(timeline.began() + 1000 * seconds);
+    play(`${recording.path}${recording.playlist}`, at);
   }
 
   function jump(seconds) {
     const shown = wallClock();
-    if (shown) goTo(Math.max(0, (shown - startMs) / 1000 + seconds));
+    if (shown && recording) goTo(Math.max(0, (shown - timeline.began()) / 1000 + seconds));
   }
 
   /** To be called several times a second. */
@@ -78,7 +95,7 @@ export function createDvr(recordings, { play, live, wallClock, edge, isLive }) {
     byId("behind").hidden = !usable || isLive();
     if (!usable) return;
     const atEdge = isLive() && document.documentElement.dataset.atEdge === "true";
-    const at = atEdge ? endS() : (shown - startMs) / 1000;
+    const at = atEdge ? endS() : (shown - timeline.began()) / 1000;
     scrubber.show(at, endS(), at + bufferedS);
     byId("behind").textContent = `−${clock(endS() - at)}`;
   }
@@ -90,9 +107,5 @@ export function createDvr(recordings, { play, live, wallClock, edge, isLive }) {
     if (event.key === "ArrowRight") jump(JUMP_S);
   });
   look();
-  return {
-    show,
-    /** The date of the recording's first picture, once its playlist tells. */
-    began: (unixMs) => (startMs = unixMs),
-  };
+  return { show };
 }

@@ -11,19 +11,21 @@ export function renditionName({ attrs, name, height }) {
   return attrs?.VIDEO ?? name ?? `${height}p`;
 }
 
-/** Figures of `video`; `use(hls)` names the player they come from. */
+/** Figures of `video`; `use(hls)` names the player they come from, and whether it plays live. */
 export function createFigures(video) {
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
   let hls = null;
+  let playsLive = true;
   let loads = []; // [bytes, seconds] of the last parts or segments
   let stalls = 0;
   let stallMs = 0;
   let pictureLatencyS = null;
   let pictureReadAt = 0;
 
-  function use(player) {
+  function use(player, { isLive = true } = {}) {
     hls = player;
+    playsLive = isLive;
     loads = [];
     pictureLatencyS = null;
     if (!player) return;
@@ -77,8 +79,8 @@ export function createFigures(video) {
   function read(stallStart) {
     const ongoing = stallStart ? performance.now() - stallStart : 0;
     return {
-      latency_s: hls?.latency || null,
-      target_latency_s: hls?.targetLatency ?? null,
+      latency_s: playsLive ? hls?.latency || null : clockLatencyS(), // hls.js: to what is recorded
+      target_latency_s: playsLive ? (hls?.targetLatency ?? null) : null,
       clock_latency_s: clockLatencyS(),
       picture_latency_s: pictureLatencyS,
       level: rendition(),

@@ -53,8 +53,8 @@ function element(tag, className, text) {
 }
 
 function card(recording) {
-  const link = element("a", "card");
-  link.href = `#${placeOf(recording)}`;
+  const link = element(recording.playlist ? "a" : "div", "card"); // else there is nothing to play
+  if (recording.playlist) link.href = `#${placeOf(recording)}`;
   const picture = element("span", "poster");
   if (recording.poster) {
     const image = element("img");
@@ -64,9 +64,10 @@ function card(recording) {
     image.addEventListener("error", () => image.remove());
     picture.append(image);
   }
-  const goesOn = recording.state === "recording";
-  const length = goesOn ? "Recording" : clock((recording.duration_ms ?? 0) / 1000);
-  picture.append(element("span", goesOn ? "chip now" : "chip", length));
+  if (recording.state === "recording") picture.append(element("span", "chip now", "Recording"));
+  else if (recording.playlist) {
+    picture.append(element("span", "chip", clock((recording.duration_ms ?? 0) / 1000)));
+  }
   const started = element("time", "when", date.format(new Date(recording.started_at)));
   started.dateTime = recording.started_at;
   link.append(picture, started, element("span", "what", describe(recording)));
@@ -80,7 +81,7 @@ function describe(recording) {
   if (recording.height) facts.push(`${Math.min(recording.width, recording.height)}p`);
   if (recording.state === "failed") facts.push("incomplete");
   if (recording.missing_ms) facts.push(`${(recording.missing_ms / 1000).toFixed(1)} s missing`);
-  if (!recording.playlist) facts.push("thumbnails only");
+  if (!recording.playlist) facts.push(recording.poster ? "thumbnails only" : "nothing was stored");
   return facts.join(" · ");
 }
 

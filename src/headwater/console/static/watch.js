@@ -40,6 +40,7 @@ const source = new URL(document.body.dataset.playback, location.href);
 const token = new URLSearchParams(location.search).get("token");
 if (token) source.searchParams.set("token", token); // a private channel's pass
 
+video.muted = video.autoplay = true; // browsers let nothing else start by itself
 const figures = createFigures(video);
 let hls = null;
 let started = false; // this attempt has shown a picture
@@ -52,7 +53,8 @@ let recorded = false; // it is the recording that plays
 let edgeAheadMs = 0; // of the newest live media, before the clock here
 
 function setState(state, headline, detail) {
-  const [defaultHeadline, defaultDetail, badge] = WORDS[state] ?? ["", "", "Problem"];
+  const [defaultHeadline, defaultDetail, liveBadge] = WORDS[state] ?? ["", "", "Problem"];
+  const badge = recorded && liveBadge === "Live" ? "Replay" : liveBadge;
   const words = [headline ?? defaultHeadline, detail ?? defaultDetail, badge];
   if (root.dataset.state === state && root.dataset.headline === words[0]) return;
   root.dataset.state = state;
@@ -152,12 +154,11 @@ function playRecording(url, seconds) {
   const player = new Hls({ startPosition: seconds, enableWorker: true });
   hls = player;
   player.on(Hls.Events.LEVEL_LOADED, (_name, { details }) => {
-    if (details.fragments[0]?.programDateTime) dvr.began(details.fragments[0].programDateTime);
     if (!details.live) ended = true; // it is complete: after it comes whatever is live
   });
   player.on(Hls.Events.MANIFEST_PARSED, play);
   player.on(Hls.Events.ERROR, (_name, error) => onHlsError(error));
-  figures.use(player);
+  figures.use(player, { isLive: false });
   player.attachMedia(video);
   player.loadSource(new URL(url, location.href).href);
 }

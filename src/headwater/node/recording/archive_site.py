@@ -2,6 +2,7 @@
 
     /recordings/<account>/<channel id>/index.json?limit=&before=    newest first, in pages
     /recordings/<account>/<channel id>/<place>/thumbnails.json      for scrubbing previews
+    /recordings/<account>/<channel id>/<place>/timeline.json        which time of day is where
     /recordings/<account>/<channel id>/<place>/media/...            the objects themselves
 
 `<place>` is `<year>/<month>/<day>/<hour>/<minute>/<recording id>`, as in the bucket, whose name
@@ -13,6 +14,7 @@ Source: RFC 9110 (ranges §14, conditions §13); the Fetch standard (CORS).
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
@@ -28,14 +30,24 @@ from obstore.exceptions import BaseError
 from obstore.store import ObjectStore
 
 from headwater.core.arn import parse_arn
+from headwater.core.errors import PeerError
 from headwater.core.http import Request, Response
 from headwater.delivery import answers
 from headwater.delivery.stream import compress
-from headwater.node.recording.archive_shown import Shown, interval_ms_of, shown
+from headwater.node.recording.archive_shown import (
+    Shown,
+    Timeline,
+    interval_ms_of,
+    reached_ms,
+    shown,
+    timeline_of,
+)
 from headwater.node.settings import Settings
 from headwater.recording import layout
 from headwater.recording.archive import Archived, Place, newest, place_of, read, read_object
 from headwater.recording.objects import Buckets, StorageError
+from headwater.recording.playlist_reader import parse_media
+from headwater.recording.thumbnails import thumbnail_plan
 from headwater.store import Store
 from headwater.store.records import ChannelRecord, RecordingConfigurationRecord
 
@@ -46,7 +58,7 @@ MAX_CONFIGURATIONS = 100
 MAX_LISTINGS = 4
 """At once: each asks the store for many names."""
 LISTING_S = 2.0
-"""How long a page of the list is repeated to others who ask."""
+"""How long a page of the list, or a timeline, is repeated to others who ask."""
 MAX_LISTINGS_KEPT = 200
 CHANNEL_S = 2.0
 """How long a channel is believed to be what it was."""
@@ -78,11 +90,17 @@ class _Channel(Struct, frozen=True):
     until_s: float
     is_public: bool
     buckets: tuple[str, ...]  # its own first
+    intervals_s: tuple[int, ...]  # of thumbnails, as its configurations want them; its own first
 
 
 class _Listing(Struct, frozen=True):
     until_s: float
     body: bytes
+
+
+class _Dated(Struct, frozen=True):
+    until_s: float
+    timeline: Timeline
 
 
 class Index(Struct, frozen=True, kw_only=True):
@@ -128,6 +146,7 @@ class ArchiveSite:
         self._now_s = now_s
         self._channels: dict[tuple[str, str], _Channel] = {}
         self._listings: dict[str, _Listing] = {}
+        self._timelines: dict[str, _Dated] = {}  # by prefix
         self._places: dict[str, str] = {}  # bucket by prefix
         self._turns = asyncio.Semaphore(MAX_LISTINGS)
         self._readers = 0
@@ -189,6 +208,10 @@ class ArchiveSite:
     ) -> Response:
         if name == "thumbnails.json":
             return await self._thumbnails(channel, place)
+        if name == "timeline.json":
+            store = await self._bucket_of(channel, place)
+            timeline = await self._timeline(store, await read(store, place))
+            return answers.document(msgspec.json.encode(timeline), max_age_s=int(LISTING_S))
         if not _MEDIA.fullmatch(name):
             return _not_found(request)
         return await self._object(request, await self._bucket_of(channel, place), place, name)
@@ -208,10 +231,12 @@ class ArchiveSite:
             )
         own = parse_arn(record.recording_configuration_arn)
         ordered = sorted(configurations, key=lambda each: own is None or each.id != own.id)
+        wanted = [thumbnail_plan(each.thumbnail_configuration) for each in ordered]
         channel = _Channel(
             self._now_s() + CHANNEL_S,
             _is_public(record),
             tuple(dict.fromkeys(each.bucket_name for each in ordered if each.state == "ACTIVE")),
+            tuple(dict.fromkeys(plan.interval_ms // 1000 for plan in wanted if plan)),
         )
         _keep(self._channels, key, channel, MAX_CHANNELS_KEPT)
         return channel
@@ -276,9 +301,25 @@ class ArchiveSite:
                 count = await _count(
                     lambda number: _has(store, f"{place.prefix}/{layout.thumbnail_key(number)}")
                 )
-            interval_ms = interval_ms_of(recording, count, self._now())
+            timeline = None
+            if not recording.is_over:
+                with contextlib.suppress(FileNotFoundError):
+                    timeline = await self._timeline(store, recording)
+            duration_ms = reached_ms(recording, timeline, self._now())
+            interval_ms = interval_ms_of(count, duration_ms, channel.intervals_s)
         body = msgspec.json.encode(Thumbnails(path=path, count=count, interval_ms=interval_ms))
         return answers.document(body, max_age_s=None if not recording.is_over else 60)
+
+    async def _timeline(self, store: ObjectStore, recording: Archived) -> Timeline:
+        """Of its first rendition. Raises FileNotFoundError where nothing is stored yet."""
+        prefix = recording.place.prefix
+        async with self._turns:
+            known = self._timelines.get(prefix)
+            if known is None or self._now_s() >= known.until_s:
+                found = await _read_timeline(store, recording)
+                known = _Dated(self._now_s() + LISTING_S, found)
+                _keep(self._timelines, prefix, known, MAX_LISTINGS_KEPT)
+        return known.timeline
 
     async def _bucket_of(self, channel: _Channel, place: Place) -> ObjectStore:
         """The bucket that has the recording. Raises FileNotFoundError."""
@@ -368,6 +409,19 @@ def _page_of(query: str) -> tuple[int, str]:
     limit = fields.get("limit", "")
     number = int(limit) if re.fullmatch(r"[0-9]{1,4}", limit) else DEFAULT_PAGE
     return min(max(number, 1), MAX_PAGE), fields.get("before", "")
+
+
+async def _read_timeline(store: ObjectStore, recording: Archived) -> Timeline:
+    hls = recording.event.media.hls if recording.event is not None else None
+    if hls is None or not hls.renditions:
+        raise FileNotFoundError(recording.place.prefix)
+    first = hls.renditions[0]
+    key = f"{recording.place.prefix}/{hls.path}/{first.path}/{first.playlist}"
+    body = await read_object(store, key)
+    try:
+        return await asyncio.to_thread(lambda: timeline_of(parse_media(body)))  # 48 h take 0.2 s
+    except PeerError as error:
+        raise StorageError(f"{key}: {error}", is_refused=False) from None
 
 
 async def _count(has: Callable[[int], Awaitable[bool]]) -> int:

@@ -4,6 +4,7 @@ Buckets are asked, not the database: what is there is what was recorded, on this
 another one, and the commands work while no server runs.
 """
 
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -23,11 +24,13 @@ from headwater.recording.archive import (
     read,
 )
 from headwater.recording.objects import Bucket, Buckets, StorageError
-from headwater.store.records import RecordingConfigurationRecord, Scope
 
-PAGE = 100
+MAX_BUCKETS = 1000
+"""That are looked into where none is named."""
 FAILURES = (BaseError, OSError, StorageError)
 """What comes when a store cannot be asked."""
+
+_NAME = re.compile(r"[a-z0-9.-]{3,63}")
 
 
 class Located(Struct, frozen=True, kw_only=True):
@@ -112,29 +115,38 @@ async def _newest(bucket: Bucket, account: str, channel_id: str, limit: int) -> 
 
 async def _buckets(settings: Settings, name: str | None) -> list[Bucket]:
     buckets = buckets_of(settings.recording, Path(settings.server.data_dir))
+    if name is None:
+        return [_opened(buckets, each) for each in await _names(settings, buckets)]
+    if not _NAME.fullmatch(name):
+        raise OperatorError(f"bucket {name!r}: no bucket has such a name")
+    return [_opened(buckets, name)]
+
+
+def _opened(buckets: Buckets, name: str) -> Bucket:
     try:
-        if name is not None:
-            return [buckets.open(name)]
-        return [buckets.open(each) for each in await _names(settings, buckets)]
+        return buckets.open(name)
     except HeadwaterError as error:
-        raise OperatorError(f"bucket {name or ''}: {error}") from None
+        raise OperatorError(f"bucket {name}: {error}") from None
 
 
 async def _names(settings: Settings, buckets: Buckets) -> list[str]:
     """Local buckets are folders; those of a service are known by recording configurations."""
     if buckets.is_local:
-        folder = Path(settings.server.data_dir) / BUCKETS_FOLDER
-        return sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
-    scope = Scope(settings.server.account_id, settings.server.region)
+        return _local_names(Path(settings.server.data_dir))
     async with opened_store(settings) as store, store.read() as work:
-        records = await work.page(RecordingConfigurationRecord, scope, limit=PAGE, after=None)
-    names = sorted({record.bucket_name for record in records})
+        names = await work.recordings.buckets(limit=MAX_BUCKETS)
     if not names:
         raise OperatorError(
-            f"no recording configuration of account {scope.account} in {scope.region} "
-            "names a bucket: name one with --bucket"
+            "no recording configuration has named a bucket yet: name one with --bucket"
         )
     return names
+
+
+def _local_names(data_dir: Path) -> list[str]:
+    if not data_dir.is_dir():
+        raise OperatorError(f"server.data_dir = {str(data_dir)!r}: there is no such folder")
+    folder = data_dir / BUCKETS_FOLDER
+    return sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
 
 
 def _unreadable(bucket: Bucket, error: Exception) -> OperatorError:
