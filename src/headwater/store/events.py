@@ -42,7 +42,7 @@ from sqlalchemy import (
 )
 
 from headwater.core.secret import Secret
-from headwater.store.connection import Connection
+from headwater.store.connection import Connection, Prepared
 from headwater.store.records import Scope
 from headwater.store.tables import SecretText, metadata
 
@@ -144,6 +144,10 @@ Index("ix_event_lanes_due", *event_lanes.c["rule_id", "due_at_ms"])
 
 _E, _R, _D, _L = events.c, event_rules.c, event_deliveries.c, event_lanes.c
 
+# Asked every second, also when nothing happens.
+_LAST_SEQ = Prepared(select(func.max(_E.seq)))
+_DUE = Prepared(select(_L.rule_id, func.min(_L.due_at_ms)).group_by(_L.rule_id))
+
 
 class Events:
     """The rows of events, as one transaction sees them; reached as `work.events`.
@@ -180,7 +184,8 @@ class Events:
 
     async def last_seq(self) -> int:
         """The place of the newest event; 0 when there never was one."""
-        return await self._number(select(func.max(_E.seq)))
+        [[seq]] = await self._connection.rows(_LAST_SEQ, {})
+        return seq or 0
 
     async def seq_before(self, time_ms: int) -> int:
         """The place of the last event that was written before that time; 0: of none."""
@@ -308,8 +313,7 @@ class Events:
 
     async def due(self) -> dict[str, int]:
         """When the first lane of each rule is due (Unix ms), of rules that have any."""
-        query = select(_L.rule_id, func.min(_L.due_at_ms).label("due_at_ms")).group_by(_L.rule_id)
-        return {row["rule_id"]: row["due_at_ms"] for row in await self._rows(query)}
+        return {row[0]: row[1] for row in await self._connection.rows(_DUE, {})}
 
     async def backlogs(self) -> dict[str, Backlog]:
         """How the targets do that have something waiting, by the rule's id."""

@@ -201,10 +201,8 @@ class UnitOfWork:
 
     async def setting(self, name: str) -> bytes | None:
         """A value that the server made for itself, such as a signing key."""
-        result = await self._connection.execute(
-            select(settings.c.value).where(settings.c.name == name)
-        )
-        return result.scalar_one_or_none()
+        rows = await self._connection.rows(_SETTING, {"name": name})
+        return rows[0][0] if rows else None
 
     async def put_setting(self, name: str, value: bytes) -> None:
         """Keep a value under that name, in place of what was there."""
@@ -321,3 +319,4 @@ def _equal(kind: type[ResourceRecord], names: tuple[str, ...]) -> list[ColumnEle
 _BY_DIGEST = Prepared(
     _select(StreamKeyRecord).where(stream_keys.c.value_digest == bindparam("digest"))
 )
+_SETTING = Prepared(select(settings.c.value).where(settings.c.name == bindparam("name")))

@@ -1,6 +1,7 @@
 """History: what a restart, a kill and a bad disk leave of the charts."""
 
 import asyncio
+import os
 
 import pytest
 from hypothesis import given, settings
@@ -180,6 +181,25 @@ async def test_what_is_written_while_streams_go_on_outlives_a_kill(tmp_path, mon
     (found,) = Files(tmp_path / FOLDER).read()
     assert same(found, made)
     await killed.close()
+
+
+async def test_a_start_does_not_wait_for_a_long_history(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "START_S", 0.01)
+    made = written(tmp_path / FOLDER, 3)
+    slow = tmp_path / FOLDER / "1.series"
+    os.mkfifo(slow)  # reading it takes until somebody has written
+    log = SeriesLog()
+    one = history(log, tmp_path, NOW_S + 4)
+    async with asyncio.timeout(10):
+        await one.start()
+        assert list(log) == []
+        slow.write_bytes(b"")
+        while not list(log):  # noqa: ASYNC110 - a thread reads
+            await asyncio.sleep(0.001)
+
+    (found,) = log
+    assert same(found, made)
+    await one.close()
 
 
 async def test_a_disk_that_cannot_be_used_costs_the_charts_alone(tmp_path):

@@ -17,7 +17,7 @@ from threading import Lock
 
 import msgspec
 import structlog
-from msgspec import Struct
+from msgspec import Struct, field
 
 from headwater.node.monitoring.series import KEPT_S, Series, SeriesLog
 from headwater.store.records import Scope
@@ -26,6 +26,9 @@ FOLDER = "metrics"
 """In the data directory."""
 WRITE_S = 20.0
 """A hundred streams write 45 kB each time."""
+START_S = 0.3
+"""A start waits no longer for what there is. That of fifty streams for three hours is read by then,
+more is there a moment later."""
 FILE_S = 1800
 """After it a new file begins, so that old ones can go. There are eight at most, 34 MB of a
 hundred streams."""
@@ -48,6 +51,21 @@ class Chunk(Struct, frozen=True, array_like=True):
     columns: tuple[bytes, ...]  # as `Series.columns_since` gives them
 
 
+class _Run(Struct):
+    """A stream's chunks that follow each other: joined at once, for there are thousands."""
+
+    chunks: list[Chunk] = field(default_factory=list)
+    end_s: int = 0
+
+    def series(self) -> Series:
+        first = self.chunks[0]
+        scope = Scope(first.account, first.region)
+        series = Series(scope, first.channel_id, first.stream_id, first.first_s)
+        columns = zip(*(chunk.columns for chunk in self.chunks), strict=True)
+        series.extend([*map(b"".join, columns)])
+        return series
+
+
 class Files:
     """The files of one folder. Not for an event loop: it waits for the disk."""
 
@@ -59,16 +77,15 @@ class Files:
 
     def read(self) -> list[Series]:
         """Every stream's seconds, as far as they can be read."""
-        found: dict[str, Series] = {}
+        runs: dict[str, _Run] = {}
         for path in sorted(self._all(), key=_began_ms):
             for chunk in _chunks(path.read_bytes()):
-                scope = Scope(chunk.account, chunk.region)
-                series = found.get(chunk.stream_id)
-                if series is None or series.end_s != chunk.first_s:
-                    series = Series(scope, chunk.channel_id, chunk.stream_id, chunk.first_s)
-                    found[chunk.stream_id] = series
-                series.extend(chunk.columns)
-        return list(found.values())
+                run = runs.get(chunk.stream_id)
+                if run is None or run.end_s != chunk.first_s:
+                    run = runs[chunk.stream_id] = _Run()
+                run.chunks.append(chunk)
+                run.end_s = chunk.first_s + len(chunk.columns[-1])  # a byte a second
+        return [run.series() for run in runs.values()]
 
     def write(self, chunks: Iterable[Chunk], now_ms: int) -> None:
         """Add chunks; remove what is too old for charts."""
@@ -99,15 +116,14 @@ class History:
         self._series = series
         self._files = Files(data_dir / FOLDER)
         self._now_ms = now_ms
+        self._restored = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Take over what earlier runs left, then go on writing."""
-        try:
-            self._series.restore(await asyncio.to_thread(self._files.read), self._now_ms())
-        except OSError as trouble:
-            log.warning("charts begin anew: their files cannot be read", reason=str(trouble))
         self._task = asyncio.create_task(self._run())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._restored.wait(), START_S)
 
     async def close(self) -> None:
         """Write what is left."""
@@ -117,9 +133,17 @@ class History:
             await self._write()
 
     async def _run(self) -> None:
+        await self._restore()
         while True:
             await asyncio.sleep(WRITE_S)
             await self._write()
+
+    async def _restore(self) -> None:
+        try:
+            self._series.restore(await asyncio.to_thread(self._files.read), self._now_ms())
+        except OSError as trouble:
+            log.warning("charts begin anew: their files cannot be read", reason=str(trouble))
+        self._restored.set()
 
     async def _write(self) -> None:
         chunks = [_chunk(each) for each in self._series if each.end_s > each.saved_s]

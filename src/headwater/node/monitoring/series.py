@@ -137,18 +137,16 @@ class Series:
     @staticmethod
     def fits(columns: Sequence[bytes]) -> bool:
         """Whether they are whole columns of equally many rows."""
-        if len(columns) != len(_SIZES):
-            return False
-        pairs = list(zip(columns, _SIZES, strict=True))
-        lengths = {len(column) // size for column, size in pairs}
-        return len(lengths) == 1 and not any(len(column) % size for column, size in pairs)
+        lengths = [*map(len, columns)]
+        rows = lengths[-1] // _SIZES[-1] if lengths else 0
+        return lengths == [rows * size for size in _SIZES]
 
     def extend(self, columns: Sequence[bytes]) -> None:
         """Add rows that `columns_since` gave, which follow its last."""
         for column, added in zip(self._columns(), columns, strict=True):
             column.frombytes(added)
         if len(self) >= KEPT_S + SLACK_S:
-            self.forget(SLACK_S)
+            self.forget(len(self) - KEPT_S)
         self.saved_s = self.end_s
 
     def _columns(self) -> "tuple[array[int], ...]":
