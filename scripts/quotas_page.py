@@ -26,8 +26,6 @@ server process too: beyond `concurrent_streams` an encoder is refused, beyond `c
 viewer gets 429 for the multivariant playlist, and an input beyond what `ingest_...` allows (a tenth
 more bits a second are let pass) is disconnected with an `IVS Limit Breach` event in its session.
 
-Not there yet: takeovers of a stream, so no quota on them.
-
 """
 
 FIXED = (

@@ -44,6 +44,9 @@ class Take:
         self.items.append(item)
         self.first.set()
 
+    def refused(self, error):
+        self.reasons.append(error)
+
     def ended(self, reason, *, on_purpose):
         self.reasons.append(reason)
         self.on_purpose = on_purpose
@@ -247,6 +250,21 @@ async def test_what_the_publisher_cannot_use_closes_the_connection_with_its_word
     assert b"the picture has no size" in said
     assert take.reasons == ["the picture has no size"]
     assert line["reason"] == "the picture has no size"
+
+
+async def test_the_publisher_is_told_of_media_that_its_protocol_does_not_take():
+    gate = Gate()
+    async with serving(gate) as (port, log):
+        reader, writer = await dial(port, PUBLISH + wire.video(b"\x96\x00avc1\x01"))
+        said = await rest(reader)
+        await hang_up(writer)
+        take = await soon(gate.takes.get())
+        await ended(log)
+
+    assert b"multitrack video" in said
+    told, ended_by = take.reasons
+    assert told.is_multitrack
+    assert str(told) == ended_by
 
 
 async def test_a_bug_in_the_publisher_or_the_gate_costs_one_session_only():

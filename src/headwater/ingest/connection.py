@@ -16,8 +16,9 @@ from typing import cast
 import structlog
 from msgspec import Struct
 
-from headwater.core.errors import LimitError, PeerError
+from headwater.core.errors import LimitError, MediaError, PeerError
 from headwater.ingest.gate import PublishAttempt, Publisher, PublishGate, Refusal
+from headwater.ingest.rest import Rests
 from headwater.ingest.rtmp.handshake import NONCE_BYTES
 from headwater.ingest.rtmp.session import (
     PublishEnded,
@@ -32,6 +33,9 @@ LINGER_S = 0.5
 """For an encoder to read the parting message: more than a round trip anywhere."""
 ABORT_S = 1.0
 """After closing began, for a peer that does not read."""
+
+FULL_READ_BYTES = 64 << 10
+"""A read of so much leaves more in the socket: no rest, or a fast encoder would be slowed down."""
 
 _REJECTED = "NetStream.Publish.Rejected"
 _STOPPED = "NetStream.Unpublish.Success"
@@ -64,6 +68,7 @@ class Connection(asyncio.Protocol):
         origin: Origin,
         gate: PublishGate,
         *,
+        rests: Rests,
         on_accepted: Callable[["Connection"], None],
         on_closed: Callable[["Connection"], None],
     ) -> None:
@@ -72,6 +77,7 @@ class Connection(asyncio.Protocol):
         self.answer_task: asyncio.Task[Publisher | Refusal] | None = None
         self.is_accepted = False
         self._gate = gate
+        self._rests = rests
         self._on_accepted = on_accepted
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
@@ -84,6 +90,7 @@ class Connection(asyncio.Protocol):
         self._reason: str | None = None  # set: closing
         self._reading = True
         self._writing_paused = False
+        self._resting = False
         self._bytes_in = 0
 
     # --- from the server ---
@@ -115,6 +122,11 @@ class Connection(asyncio.Protocol):
         self._bytes_in += len(data)
         if self._reason is None:
             self._advance(data)
+        is_slow = self._publisher is not None and len(data) < FULL_READ_BYTES
+        if is_slow and not self._resting:
+            self._resting = True
+            self._update_reading()
+            self._rests.begin(self._end_rest)
 
     def pause_writing(self) -> None:
         """The encoder does not read our answers: read no more from it until it does."""
@@ -131,6 +143,10 @@ class Connection(asyncio.Protocol):
         lost = f"connection lost: {type(exc).__name__}" if exc else "closed by the encoder"
         self._finish(self._reason or lost)
 
+    def _end_rest(self) -> None:
+        self._resting = False
+        self._update_reading()
+
     # --- session and publisher ---
 
     def _advance(self, data: bytes) -> None:
@@ -140,6 +156,8 @@ class Connection(asyncio.Protocol):
                 if self._reason is None:
                     self._deliver(event)
         except PeerError as error:
+            if isinstance(error, MediaError) and self._publisher is not None:
+                self._publisher.refused(error)
             self._close(str(error))
         except Exception:  # the edge of a session: a bug must not take the others down
             log.exception("rtmp session failed", peer=self.origin.peer)
@@ -239,8 +257,11 @@ class Connection(asyncio.Protocol):
             self._transport.write(out)
 
     def _update_reading(self) -> None:
-        """Read unless the gate is thinking or the encoder does not read; always in lingering."""
-        waiting = self.answer_task is not None or self._writing_paused
+        """Read unless the gate thinks, the encoder does not read, or it is in a rest.
+
+        In lingering, always read.
+        """
+        waiting = self.answer_task is not None or self._writing_paused or self._resting
         reading = self._reason is not None or not waiting
         if self._transport is None or self._transport.is_closing() or reading == self._reading:
             return

@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from headwater.core.encoded import CodecConfig, EncodedFrame, EncoderMetadata
+from headwater.core.errors import MediaError
 from headwater.core.secret import Secret
 
 
@@ -42,6 +43,9 @@ class Publisher(Protocol):
         Raises:
             PeerError: it cannot be used; the connection is closed with that text.
         """
+
+    def refused(self, error: MediaError) -> None:
+        """What came is of a kind that the protocol's reader takes none of; the end follows."""
 
     def ended(self, reason: str, *, on_purpose: bool) -> None:
         """No more will come. Called exactly once, whatever happened.

@@ -18,6 +18,7 @@ from headwater.core.errors import PeerError
 from headwater.ingest.connection import Connection, Origin
 from headwater.ingest.gate import PublishAttempt, Publisher, PublishGate, Refusal
 from headwater.ingest.proxy import ProxiedAddress, ProxyHeader
+from headwater.ingest.rest import Rests
 from headwater.ingest.rtmp.session import PUBLISH_TIMEOUT_S
 
 __all__ = ["PublishAttempt", "PublishGate", "Publisher", "Refusal", "RtmpServer"]
@@ -57,6 +58,7 @@ class RtmpServer:
         self._max_waiting_per_address = max_waiting_per_address
         self._proxy_protocol = proxy_protocol
         self._unnamed = 0  # accepted, PROXY header not read yet
+        self._rests = Rests()
         self._connections: set[Connection] = set()
         self._waiting: Counter[str] = Counter()
         self._greetings: set[asyncio.Task[None]] = set()
@@ -136,7 +138,11 @@ class RtmpServer:
             sock.close()
             return
         connection = Connection(
-            named, gate, on_accepted=self._on_accepted, on_closed=self._on_closed
+            named,
+            gate,
+            rests=self._rests,
+            on_accepted=self._on_accepted,
+            on_closed=self._on_closed,
         )
         self._connections.add(connection)
         self._waiting[named.host] += 1

@@ -213,7 +213,7 @@ ENDS = [
     ("R-56 Speex",                         START + audio(b"\xb2\x00"),                                   "Speex is not accepted"),
     ("R-56 G.711",                         START + audio(b"\x72\x00"),                                   "G.711 A-law is not accepted"),
     ("R-59 HEVC by its name (not yet)",    START + video(b"\x90hvc1"),                                   "HEVC (hvc1) is not accepted"),
-    ("R-60 multitrack (not yet)",          START + video(b"\x96\x00avc1"),                               "packet type 6 is not accepted"),
+    ("R-60 multitrack (not yet)",          START + video(b"\x96\x00avc1"),                               "multitrack video (enhanced RTMP) is not accepted"),
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater.core.encoded import CodecConfig, EncodedFrame
-from headwater.core.errors import PeerError
+from headwater.core.errors import MediaError, PeerError
 from headwater.ingest.rtmp.amf0 import encode
 from headwater.ingest.rtmp.flv import (
     MAX_METADATA_CHARS,
@@ -48,6 +48,14 @@ VIDEO = [
     ("R-57 no NAL units",           avc(b""),                                      None),
     ("empty sequence header",       avc(b"", packet_type=0),                       None),
     ("info frame",                  bytes.fromhex("57 00"),                        None),
+    ("R-59 enhanced configuration", b"\x90avc1" + AVC_CONFIG,                      H264),
+    ("enhanced key frame",          b"\x91avc1" + bytes.fromhex("000050") + b"i",  frame("video", b"i", offset_ms=80)),
+    ("enhanced, negative offset",   b"\xa1avc1" + bytes.fromhex("ffffd8") + b"p",  frame("video", b"p", keyframe=False, offset_ms=-40)),
+    ("enhanced, without an offset", b"\xa3avc1p",                                  frame("video", b"p", keyframe=False)),
+    ("enhanced, no NAL units",      b"\xa3avc1",                                   None),
+    ("enhanced end of sequence",    b"\x92avc1",                                   None),
+    ("enhanced colour metadata",    b"\x94avc1\x02\0\x09colorInfo",                None),
+    ("enhanced info frame",         b"\xd0\0",                                     None),
 ]  # fmt: skip
 
 
@@ -67,6 +75,10 @@ AUDIO = [
     ("no data",                  aac(b""),           None),
     ("R-56 empty header",        aac(b"", 0),        None),
     ("unknown packet type",      aac(b"raw", 7),     None),
+    ("enhanced sequence header", b"\x90mp4a" + AAC_CONFIG, AAC),
+    ("enhanced frame",           b"\x91mp4araw",     frame("audio", b"raw")),
+    ("enhanced end of sequence", b"\x92mp4a",        None),
+    ("enhanced channel order",   b"\x94mp4a\x01\x02\0\0\0\x03", None),
 ]  # fmt: skip
 
 
@@ -85,9 +97,7 @@ REFUSED = [
     ("unknown video",     read_video, b"\x1f\x00",              "number 15"),
     ("E-RTMP HEVC",       read_video, b"\x90hvc1",              r"HEVC \(hvc1\)"),
     ("E-RTMP AV1",        read_video, b"\x91av01\0\0\0",        r"AV1 \(av01\)"),
-    ("E-RTMP H.264",      read_video, b"\x90avc1",              r"H.264 as enhanced RTMP \(avc1\)"),
     ("E-RTMP unknown",    read_video, b"\x90zz\x00\x01",        r"'zz\?\?' \(enhanced RTMP\)"),
-    ("E-RTMP multitrack", read_video, b"\x96\x00avc1",          "enhanced RTMP packet type 6"),
     ("MP3",               read_audio, b"\x2f\x00",              "MP3"),
     ("Speex",             read_audio, b"\xb2\x00",              "Speex"),
     ("G.711",             read_audio, b"\x72\x00",              "G.711 A-law"),
@@ -103,14 +113,36 @@ REFUSED = [
 def test_other_codecs_are_refused_by_name(reader, body, says):
     kind = "video" if reader is read_video else "audio"
 
-    with pytest.raises(PeerError, match=f"{kind} codec .*{says} is not accepted: only H.264 video"):
+    with pytest.raises(
+        MediaError, match=f"{kind} codec .*{says} is not accepted: only H.264"
+    ) as no:
         reader(tag(0, body))
+    assert not no.value.is_multitrack
+
+
+SEVERAL_TRACKS = [
+    # id,                   reader,     body
+    ("one of many",         read_video, b"\x96\x00avc1\x01"),
+    ("many in one",         read_video, b"\x96\x10avc1\x00"),
+    ("many codecs",         read_video, b"\x96\x20avc1\x00"),
+    ("sound",               read_audio, b"\x95\x00mp4a\x01"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reader", "body"), [row[1:] for row in SEVERAL_TRACKS], ids=[row[0] for row in SEVERAL_TRACKS]
+)
+def test_several_tracks_are_refused_as_such(reader, body):
+    with pytest.raises(MediaError, match=r"multitrack .* is not accepted: send one track") as no:
+        reader(tag(0, body))
+    assert no.value.is_multitrack
 
 
 CUT_OFF = [
     ("video of 1 byte", read_video, b"\x17"),
     ("video of 4 bytes", read_video, b"\x17\x01\x00\x00"),
     ("audio of 1 byte", read_audio, b"\xaf"),
+    ("enhanced video without its offset", read_video, b"\x91avc1\0\0"),
 ]
 
 

@@ -45,8 +45,8 @@ class Session:
     def live(self, _now_ms):
         self.notes.append("live")
 
-    def end(self, _now_ms):
-        self.notes.append("end")
+    def end(self, _now_ms, *, code=""):
+        self.notes.append(code or "end")
 
     def note(self, name, _now_ms, *, code="", **_):
         self.notes.append(code or name)

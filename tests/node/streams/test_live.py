@@ -6,6 +6,7 @@ import json
 import pytest
 
 from headwater.core.encoded import CodecConfig, EncodedFrame
+from headwater.core.errors import PeerError
 from headwater.core.secret import Secret
 from headwater.ingest.gate import Refusal
 from headwater.store.records import AdBreakRecord
@@ -229,15 +230,15 @@ async def test_an_account_publishes_as_many_streams_as_its_quota_allows(registry
     assert (await Encoder(registry, Secret("same")).publish()).is_in
 
 
-async def test_an_input_beyond_the_limits_is_stopped_and_the_session_says_why(registry):
+async def test_a_picture_beyond_the_limits_is_never_seen_and_the_session_says_why(registry):
     registry = registry_of(registry._store, ingest_edge_pixels=1)
     encoder = await Encoder(registry).publish()
-    feed(encoder)
-    registry.look()
+    with pytest.raises(PeerError, match="is larger than the quota allows"):
+        feed(encoder, 3.0)
+    encoder.leave("it was refused", on_purpose=False)
 
-    (reason,) = encoder.stopped
-    assert "is larger than the quota allows" in reason
     assert not registry.broadcasts()
+    assert encoder.names() == ["Session Created", "Ingest Resolution", "Session Ended"]
     events = [(event["name"], event["type"]) for event in encoder.record.events]
     assert ("Ingest Resolution", "IVS Limit Breach") in events
     assert encoder.record.has_error_event

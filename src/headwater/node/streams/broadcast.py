@@ -28,7 +28,7 @@ import structlog
 
 from headwater.api.quotas import Quotas
 from headwater.core.encoded import CodecConfig, EncodedFrame, Kind
-from headwater.core.errors import PeerError
+from headwater.core.errors import MediaError, PeerError
 from headwater.core.packet import Packet
 from headwater.core.segment import MediaEvent, StreamPlan
 from headwater.core.track import TrackSet
@@ -40,7 +40,13 @@ from headwater.media.splice import Splice
 from headwater.media.timed_metadata import metadata_tag
 from headwater.node.monitoring.health import Health
 from headwater.node.recording.stream_recording import StreamRecording
-from headwater.node.streams.limits import breach_of
+from headwater.node.streams.limits import Breach, breach_of
+from headwater.node.streams.multitrack import (
+    ONE_TRACK_TEXT,
+    SessionEndCode,
+    code_of_several_tracks,
+    requires_several_tracks,
+)
 from headwater.node.streams.packager import CapacityError, Ladders, Packager
 from headwater.node.streams.publisher import Publisher
 from headwater.node.streams.renditions import Cutting
@@ -90,6 +96,7 @@ class Broadcast:
         self._created_at_ms = self.started_at_ms
         self._was_live = False
         self._is_over = False
+        self._end_code: SessionEndCode = ""  # of the session, if it ends now
         self._health = Health()
         self._is_starving = False  # as the session was told
         self._output = output
@@ -162,8 +169,7 @@ class Broadcast:
         elif now_ms - self._created_at_ms >= MAX_STREAM_MS:
             self.stop(f"a stream lasts {MAX_STREAM_MS // 3_600_000} hours at most")
         elif breach := breach_of(self._quotas, self.channel.type, self.measured()):
-            self.session.note(breach.name, now_ms, kind=LIMIT_BREACH, detail=breach.detail)
-            self.stop(breach.text)
+            self._break_limit(breach)
 
     def uptime_ms(self) -> int:
         """Time since the first playlist could be served, or since the encoder connected."""
@@ -243,6 +249,13 @@ class Broadcast:
             self._health.describe(publisher.metadata.values)
             self.session.describe(publisher.metadata)
 
+    def unusable(self, publisher: Publisher, error: PeerError) -> None:
+        """What an encoder sends cannot be taken; its end follows."""
+        if publisher in self._candidates:
+            self.refuse(Failure("StreamTakeoverMediaMismatch", str(error)))
+        elif isinstance(error, MediaError) and error.is_multitrack:
+            self._end_code = code_of_several_tracks(self.channel)
+
     def receive(
         self,
         publisher: Publisher,
@@ -260,6 +273,9 @@ class Broadcast:
         self.bytes_in += len(sent.data)
         self.last_frame_ms = now_ms
         if isinstance(sent, EncodedFrame):
+            if sent.kind == "video" and requires_several_tracks(self.channel):
+                self._end_code = "MultitrackInputRequired"
+                raise PeerError(ONE_TRACK_TEXT)
             self._meter.count(sent, now_ms)
         if items:
             self._package(publisher, items, now_ms)
@@ -280,6 +296,7 @@ class Broadcast:
     def _welcome(self, publisher: Publisher) -> None:
         self._publisher = publisher
         self._priority = publisher.priority
+        self._end_code = ""  # was another's
         self.describe(publisher)  # what the one before said holds no more
 
     def _take_over(self, candidate: Publisher, items: Sequence[TrackSet | Packet]) -> None:
@@ -316,6 +333,11 @@ class Broadcast:
             if isinstance(each, TrackSet):
                 self._meter.configure(each)
                 self.session.describe(each)
+                # A picture that is too large is told before anybody sees it.
+                if breach := breach_of(self._quotas, self.channel.type, self.measured()):
+                    self._publisher = None  # is told by the error
+                    self._break_limit(breach)
+                    raise PeerError(breach.text)
         try:
             self._packager.take(self._splice.push(items), now_ms)
         except CapacityError as error:
@@ -350,13 +372,18 @@ class Broadcast:
         self.session.note("Stream Failure", self._now_ms(), detail={"reason": reason})
         self.stop(reason)
 
+    def _break_limit(self, breach: Breach) -> None:
+        detail = breach.detail
+        self.session.note(breach.name, self._now_ms(), kind=LIMIT_BREACH, detail=detail)
+        self.stop(breach.text)
+
     def _end(self, reason: str) -> None:
         if self._is_over:
             return
         self._is_over = True
         self._publisher = None
         self._candidates = []
-        self.session.end(self._now_ms())
+        self.session.end(self._now_ms(), code=self._end_code)
         self._packager.finish()
         self._on_end(self)
         log.info(

@@ -44,16 +44,22 @@ def with_event(record: StreamSessionRecord, happened: Occurrence) -> StreamSessi
     return replace(
         record,
         events=[event, *record.events][:MAX_EVENTS],
-        has_error_event=record.has_error_event or kind == LIMIT_BREACH or name.endswith("Failure"),
+        has_error_event=(
+            record.has_error_event
+            or kind == LIMIT_BREACH
+            or name.endswith("Failure")
+            or bool(happened.code)
+        ),
     )
 
 
 def ended(
-    record: StreamSessionRecord, at_ms: int
+    record: StreamSessionRecord, at_ms: int, *, code: str = ""
 ) -> tuple[StreamSessionRecord, *tuple[Occurrence, ...]]:
-    """The record of a session that is over, and what happened by that."""
-    names = ["Stream End", "Session Ended"] if record.live_at_ms else ["Session Ended"]
-    happened = [Occurrence(name=name, time_ms=at_ms) for name in names]
+    """The record of a session that is over, and what happened by that; `code`: why."""
+    happened = [Occurrence(name="Session Ended", time_ms=at_ms, code=code)]
+    if record.live_at_ms:
+        happened.insert(0, Occurrence(name="Stream End", time_ms=at_ms))
     for each in happened:
         record = with_event(record, each)
     return replace(record, ended_at_ms=at_ms), *happened

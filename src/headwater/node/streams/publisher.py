@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from headwater.core.encoded import CodecConfig, EncodedFrame, EncoderMetadata
+from headwater.core.errors import MediaError, PeerError
 from headwater.core.packet import Packet
 from headwater.core.track import TrackSet
 from headwater.media.pace import Pace
@@ -35,6 +36,9 @@ class Stream(Protocol):
         now_ms: int,
     ) -> None:
         """What came, and what was decided by it; raises PeerError if it cannot be taken."""
+
+    def unusable(self, publisher: "Publisher", error: PeerError) -> None:
+        """What it sends cannot be taken; its end follows."""
 
     def describe(self, publisher: "Publisher") -> None:
         """It says something else of itself now."""
@@ -78,8 +82,17 @@ class Publisher:
             self._stream.describe(self)
             return
         self.last_seen_ms = now_ms
-        paced = self._paced(item, now_ms)
-        self._stream.receive(self, paced, self._timeline.push(paced), now_ms)
+        try:
+            paced = self._paced(item, now_ms)
+            items = self._timeline.push(paced)
+        except PeerError as error:
+            self._stream.unusable(self, error)
+            raise
+        self._stream.receive(self, paced, items, now_ms)
+
+    def refused(self, error: MediaError) -> None:
+        """The encoder sent media of a kind that nobody here takes; the end follows."""
+        self._stream.unusable(self, error)
 
     def ended(self, reason: str, *, on_purpose: bool) -> None:
         """The connection is over."""

@@ -140,11 +140,11 @@ class Session:
         if self._record is not None:
             self._keep(with_event(self._record, happened), happened)
 
-    def end(self, now_ms: int) -> None:
-        """The encoder is gone."""
+    def end(self, now_ms: int, *, code: str = "") -> None:
+        """The encoder is gone; `code`: why, where IVS has a code for it."""
         self._is_over = True
         if self._record is not None:
-            self._keep(*ended(self._record, now_ms))
+            self._keep(*ended(self._record, now_ms, code=code))
 
     def _change(self, **changes: object) -> None:
         if self._record is None:
