@@ -100,6 +100,15 @@ def test_any_journal_is_read_or_refused(noise, cut):
         parse(lines[:cut] + noise)
 
 
+def test_a_journal_with_bytes_that_are_no_text_is_refused_but_for_its_end():
+    line = b'{"type":"left","at_ms":1}\n'
+    noise = b'{"type":"\xff"}\n'
+
+    assert parse(line + noise)[1] == len(line)
+    with pytest.raises(JournalError, match="line 2"):
+        parse(line + noise + line)
+
+
 def test_a_machine_that_lost_its_power_says_what_it_lost(tmp_path):
     events = [plan()]
     for msn in range(4):

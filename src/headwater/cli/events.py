@@ -46,6 +46,23 @@ _with_settings = partial(with_settings, shown=("server", "store", "events"))
 _CHANNEL_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 Region = Annotated[str | None, typer.Option(help="Region of the channels; default: server.region.")]
 RuleName = Annotated[str, typer.Argument(help="The rule's name.")]
+Target = Annotated[
+    str,
+    typer.Option(
+        metavar="TARGET",
+        help="https://... or http://... (a webhook), nats://... or tls://..., "
+        "eventbridge+https://... (a PutEvents endpoint), or file:NAME.",
+    ),
+]
+More = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with",
+        metavar="NAME=VALUE",
+        help="More of the target. NATS: subject, user, jetstream=on. PutEvents: "
+        "access_key_id, region, bus, source.",
+    ),
+]
 Time = Annotated[
     str | None,
     typer.Option(help="A time, 2026-10-01T12:00:07Z, or how long ago: 90s, 15m, 2h, 1d."),
@@ -92,23 +109,8 @@ def rules_put(
     config: Config,
     *,
     name: RuleName,
-    to: Annotated[
-        str,
-        typer.Option(
-            metavar="TARGET",
-            help="https://... or http://... (a webhook), nats://... or tls://..., "
-            "eventbridge+https://... (a PutEvents endpoint), or file:NAME.",
-        ),
-    ],
-    with_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--with",
-            metavar="NAME=VALUE",
-            help="More of the target. NATS: subject, user, jetstream=on. PutEvents: "
-            "access_key_id, region, bus, source.",
-        ),
-    ] = None,
+    to: Target,
+    with_: More = None,
     pattern: Annotated[
         str, typer.Option(help="EventBridge event pattern, JSON; @FILE reads a file.")
     ] = event_rules.EVERYTHING,

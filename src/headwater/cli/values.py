@@ -37,5 +37,7 @@ def text_of(flag: str, file: str) -> str:
     """
     try:
         return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OperatorError(f"{flag} {file!r} cannot be read: {error}") from None
+    except OSError as error:
+        raise OperatorError(f"{flag} {file!r} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise OperatorError(f"{flag} {file!r} cannot be read: it is not UTF-8 ({error})") from None

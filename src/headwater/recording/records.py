@@ -160,7 +160,7 @@ def parse(journal: bytes) -> tuple[list[Record], int]:
     for position, each in enumerate(lines):
         try:
             records.append(_DECODER.decode(each))
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             if position + 1 == len(lines):
                 break  # blocks of a file may reach the disk in any order
             raise JournalError(f"line {position + 1}: {error}") from None

@@ -12,7 +12,7 @@ from msgspec import Struct
 from headwater.core.errors import LimitError, PeerError
 from headwater.media.codec.h264_sps import NAL_SPS, Sps, parse_sps
 
-NAL_SLICE, NAL_IDR, NAL_SEI, NAL_PPS = 1, 5, 6, 8
+NAL_IDR, NAL_SEI, NAL_PPS = 5, 6, 8
 SEI_RECOVERY_POINT = 6
 Nal = bytes | memoryview
 """A NAL unit without start code or length; views spare a copy of each."""

@@ -114,18 +114,7 @@ class Broadcast:
         self._heard: Publisher | None = None  # of whom the newest media is
         self._heard_ms = self.started_at_ms  # when that came
         self._recording: StreamRecording | None = None
-        self._packager = Packager(
-            channel=channel,
-            output=output,
-            cutting=cutting,
-            ladders=ladders,
-            push=self._deliver,
-            on_ladder=self._announce,
-            on_closed=self._close_recording,
-            on_failure=self._fail,
-            now_ms=now_ms,
-            in_background=in_background,
-        )
+        self._packager = self._packaged(ladders, in_background)
 
     @property
     def is_live(self) -> bool:
@@ -320,6 +309,22 @@ class Broadcast:
         return mismatch_of(self._splice.tracks, tracks) if self._splice.tracks else None
 
     # Media.
+
+    def _packaged(
+        self, ladders: Ladders, in_background: Callable[[Coroutine[Any, Any, None]], None]
+    ) -> Packager:
+        return Packager(
+            channel=self.channel,
+            output=self._output,
+            cutting=self._cutting,
+            ladders=ladders,
+            push=self._deliver,
+            on_ladder=self._announce,
+            on_closed=self._close_recording,
+            on_failure=self._fail,
+            now_ms=self._now_ms,
+            in_background=in_background,
+        )
 
     def _package(
         self, publisher: Publisher, items: Sequence[TrackSet | Packet], now_ms: int

@@ -70,11 +70,6 @@ class Publisher:
         self._pace = Pace()
         self._timeline = Timeline()
 
-    @property
-    def clock_is_replaced(self) -> bool:
-        """Whether its times are those of arrival, because its own were hopeless."""
-        return self._pace.by_arrival
-
     def receive(self, item: CodecConfig | EncodedFrame | EncoderMetadata, now_ms: int) -> None:
         """Take what the encoder sent; raises PeerError if it cannot be used."""
         if isinstance(item, EncoderMetadata):
