@@ -57,6 +57,17 @@ def test_the_watch_page_names_the_channel_and_its_playlist():
     assert "$" not in text
 
 
+@pytest.mark.parametrize("path", ["/watch/a", "/watch/a/recordings"])
+def test_both_pages_have_the_whole_player(path):
+    text = ask(path).body.decode()
+    ids = re.findall(r' id="([a-z-]+)"', text)
+
+    assert {"video", "unmute", "play", "mute", "volume", "quality", "fullscreen"} <= set(ids)
+    assert len(set(ids)) == len(ids)
+    assert "$" not in text
+    assert ask("/static/stage.html") is None
+
+
 def test_an_unknown_channel_is_404_in_words():
     response = ask("/watch/nobody", playback=None)
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import json
-import subprocess
 import urllib.error
 import urllib.request
 
 import obstore
 import pytest
 
-from e2e.harness import HEADWATER, running_server, wait_for
+from e2e.harness import headwater, running_server, wait_for
 from headwater.core.secret import Secret
 from headwater.recording.objects import Buckets, S3Endpoint
 from recording.made import make_recording
@@ -85,15 +84,13 @@ def test_recordings_in_s3_are_listed_checked_exported_and_served(service, flags,
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(segment.replace("0.ts", "9.ts"))
 
-        def headwater(*arguments):
-            return subprocess.run(
-                [HEADWATER, "recording", *arguments, "--server-data-dir", str(data), *flags],
-                capture_output=True, text=True, check=False, cwd=tmp_path,
-            )  # fmt: skip
+        def recording(*arguments):
+            folder = ("--server-data-dir", str(data))
+            return headwater("recording", *arguments, *folder, *flags, cwd=tmp_path)
 
-        assert made.place.id in headwater("list").stdout
-        verified = headwater("verify", made.place.id)
+        assert made.place.id in recording("list").stdout
+        verified = recording("verify", made.place.id)
         assert verified.returncode == 0, verified.stdout + verified.stderr
-        exported = headwater("export", made.place.prefix, "-o", "show.mp4", "--bucket", BUCKET)
+        exported = recording("export", made.place.prefix, "-o", "show.mp4", "--bucket", BUCKET)
         assert exported.returncode == 0, exported.stderr
         assert (tmp_path / "show.mp4").read_bytes()[4:8] == b"ftyp"

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import pytest
 
 from e2e.browser import open_page
-from e2e.harness import HEADWATER, running_server, wait_for, wait_until_live
+from e2e.harness import headwater, running_server, wait_for, wait_until_live
 from recording.made import make_recording
 
 BUCKET = "page-bucket"
@@ -274,19 +274,14 @@ def states_of(server, channel_arn):
 def assert_recorded_without_faults(server, channel_arn):
     """What the page played, with its thumbnails, is whole when the stream is over."""
 
-    def headwater(*arguments):
-        return subprocess.run(
-            [HEADWATER, "recording", *arguments, "--server-data-dir", str(server.data_dir)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def recording(*arguments):
+        return headwater("recording", *arguments, "--server-data-dir", str(server.data_dir))
 
     def row():
-        rows = headwater("list", "--channel", channel_arn).stdout.splitlines()[1:]
+        rows = recording("list", "--channel", channel_arn).stdout.splitlines()[1:]
         return rows[0].split() if rows and " complete " in rows[0] else None
 
-    recording = wait_for(row, 20, "the recording to be complete")[-2]
-    verified = headwater("verify", recording)
+    recorded = wait_for(row, 20, "the recording to be complete")[-2]
+    verified = recording("verify", recorded)
     assert verified.returncode == 0, verified.stdout
     assert int(re.search(r"([0-9]+) thumbnails", verified.stdout)[1]) >= BACK_AFTER_S / 2
