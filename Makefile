@@ -19,16 +19,24 @@ serve: $(VENV)/.installed ## Run the server
 	@$(BIN)/headwater serve
 
 .PHONY: test
-test: system-tools players sdks check unit e2e ## Install what the tests need, then run all checks and tests
+test: system-tools players sdks check ## Install what the tests need, then run all checks and tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target unit e2e-shared
+	@$(MAKE) --no-print-directory e2e-apart
 
 .PHONY: setup
 setup: $(VENV)/.developer ## Make the virtual environment with everything for development
 
 .PHONY: check
 check: setup ## Format, lint, types and import layers
+	@$(MAKE) --no-print-directory --jobs --output-sync=target check-types check-style check-layers
+
+.PHONY: check-types check-style check-layers
+check-types:
+	$(BIN)/mypy
+check-style:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+check-layers:
 	$(BIN)/lint-imports
 
 .PHONY: format
@@ -40,16 +48,22 @@ format: setup ## Format the code and fix what can be fixed
 PYTEST := $(BIN)/python -m pytest --durations=10 --dist loadfile
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 
+# Beside the end-to-end tests, which wait most of the time, these take what is left.
 .PHONY: unit
 unit: setup ## Tests of the parts
-	$(PYTEST) --ignore tests/e2e -n $(CORES)
+	nice -n 19 $(PYTEST) --ignore tests/e2e -n $(CORES)
 
 E2E := $(PYTEST) tests/e2e --no-loadscope-reorder
 
-# Most of them wait most of the time: for streams, players, deadlines.
 .PHONY: e2e
-e2e: setup ## Tests with real encoders, SDKs and a browser
+e2e: e2e-shared e2e-apart ## Tests with real encoders, SDKs and a browser
+
+.PHONY: e2e-shared
+e2e-shared: setup
 	$(E2E) -m "not real_time and not alone" -n $$((2 * $(CORES)))
+
+.PHONY: e2e-apart
+e2e-apart: setup
 	$(E2E) -m real_time -n $(CORES)
 	$(E2E) -m alone
 

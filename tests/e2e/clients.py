@@ -5,7 +5,6 @@ our client's methods. A refusal is raised as `Refused`, with what the client sho
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from e2e.harness import REGION, Server
+from e2e.harness import REGION, Server, environment
 from headwater.client import ApiError, ivs
 
 SDKS = Path(__file__).parents[2] / ".sdks"
@@ -75,9 +74,8 @@ def our_client(server: Server, _: Path) -> Iterator[Call]:
 
 def cli_environment(server: Server) -> dict[str, str]:
     """The lines that the server prints, to paste."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HEADWATER_"))}
     return {
-        **own,
+        **environment(),
         "AWS_ACCESS_KEY_ID": server.access_key_id,
         "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
         "AWS_DEFAULT_REGION": REGION,

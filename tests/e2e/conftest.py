@@ -1,8 +1,10 @@
+from contextlib import suppress
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from e2e.harness import make_source, running_server
+from e2e.harness import make_source, running_server, servers
 
 ALONE = ("test_transcoding.py", "test_watch_page.py")
 """They measure glitches and latency to the frame: nothing may run beside them."""
@@ -15,6 +17,7 @@ REAL_TIME = (
 )
 """They encode or decode in real time: one on each core is what a machine can bear."""
 LONG = ("test_encoders.py", "test_clients_terraform.py", "test_identities.py")
+LOG_LINES = 150
 FIRST = (*REAL_TIME, *LONG)
 """The longest run first, so that no process is left with one of them at the end."""
 
@@ -29,6 +32,19 @@ def pytest_collection_modifyitems(items):
             elif name in REAL_TIME:
                 item.add_marker(pytest.mark.real_time)
     items.sort(key=lambda item: [*FIRST, item.path.name].index(item.path.name))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call):
+    """With a failed test comes what its servers logged."""
+    report = yield
+    if report.failed:
+        for server in servers:
+            words = "".join(server.log[-LOG_LINES:])
+            report.sections.append((f"log of {server.data_dir}", words))
+    if call.when == "teardown":
+        servers[:] = [server for server in servers if server.process.poll() is None]
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +90,8 @@ def delete_channel(client, arn):
         try:
             client.delete_channel(arn=arn)
         except client.exceptions.ConflictException:
-            client.stop_stream(channelArn=arn)
+            with suppress(client.exceptions.ChannelNotBroadcasting):  # it ends just now
+                client.stop_stream(channelArn=arn)
         except client.exceptions.ResourceNotFoundException:
             return
         else:

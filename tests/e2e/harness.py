@@ -21,6 +21,7 @@ from botocore.config import Config
 
 REGION = "us-west-2"
 READY_S = 60  # generous: a loaded machine is slow, a hang is for ever
+COMMAND_S = 90  # the same
 RELOAD_NOISE = ("Found duplicated MOOV Atom. Skipped it", " times")
 """ffmpeg's HLS reader fetches the init segment again after each reload of a live playlist, and
 its MP4 reader then says so; with playlists that ffmpeg itself wrote as well."""
@@ -71,6 +72,31 @@ class Server:
         return self.process.wait(10)
 
 
+def environment() -> dict[str, str]:
+    """This process's, without settings of ours and of AWS's tools."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HEADWATER_"))}
+
+
+def headwater(
+    *arguments: str, cwd: Path | None = None, text: str | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, `text` its input."""
+    return subprocess.run(
+        [HEADWATER, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_S,
+        input=text,
+        cwd=cwd,
+        env=environment() | variables,
+    )
+
+
+servers: list[Server] = []
+"""Those that run, and those that ended in the test of the moment."""
+
+
 @contextmanager
 def running_server(
     data_dir: Path,
@@ -84,7 +110,6 @@ def running_server(
 
     By default what comes in is passed through: most tests compare it, frame by frame.
     """
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HEADWATER_"))}
     command = [*program, "serve"]
     for flag in ("--http-port", "--http-tls-port", "--rtmp-port", "--rtmp-tls-port"):
         command += [flag, "0"]
@@ -95,7 +120,7 @@ def running_server(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=environment(),
         cwd=data_dir.parent,
     )
     assert process.stdout is not None
@@ -112,7 +137,9 @@ def running_server(
         ports = wait_for(lambda: _ready(log, process), READY_S, "the server to be ready")
         if key is None:
             key = wait_for(lambda: _key(printed), READY_S, "the first key to be printed")
-        yield Server(process, data_dir, ports, *key, log)
+        server = Server(process, data_dir, ports, *key, log)
+        servers.append(server)
+        yield server
     finally:
         if process.poll() is None:
             process.terminate()

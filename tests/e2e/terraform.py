@@ -25,5 +25,6 @@ def terraform_environment(folder: Path) -> dict[str, str]:
         "TF_CLI_CONFIG_FILE": str(settings),
         "TF_CLI_ARGS": "-no-color",
         "TF_IN_AUTOMATION": "1",
+        "GOGC": "400",  # memory for processor time: a third less for the same work
         "CHECKPOINT_DISABLE": "1",
     }

@@ -1,4 +1,3 @@
-import os
 import signal
 import subprocess
 import time
@@ -8,7 +7,7 @@ from contextlib import contextmanager
 import boto3
 
 from e2e.browser import open_page
-from e2e.harness import HEADWATER, wait_for
+from e2e.harness import HEADWATER, environment, wait_for
 
 STOP_S = 2
 
@@ -19,10 +18,9 @@ def running_demo(folder):
     command = [HEADWATER, "demo"]
     for flag in ("--http-port", "--http-tls-port", "--rtmp-port", "--rtmp-tls-port"):
         command += [flag, "0"]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HEADWATER_"))}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder,
-        env=environment,
+        env=environment(),
     )  # fmt: skip
     try:
         printed = read_until_blank_lines(process.stdout, 2)

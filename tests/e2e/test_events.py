@@ -14,7 +14,15 @@ import pytest
 
 from e2e.blocks import blocks_of
 from e2e.browser import open_page
-from e2e.harness import HEADWATER, REGION, publishing, running_server, wait_for, wait_until_live
+from e2e.harness import (
+    HEADWATER,
+    REGION,
+    headwater,
+    publishing,
+    running_server,
+    wait_for,
+    wait_until_live,
+)
 
 ALLOWED = ("--events-private-webhooks", "on")
 PAGE = b"<!doctype html><title>a page of another origin</title>"
@@ -63,10 +71,8 @@ def client(server):
 
 
 def command(server, *arguments, data_dir=None):
-    done = subprocess.run(
-        [HEADWATER, "events", *arguments, "--server-data-dir", str(data_dir or server.data_dir)],
-        capture_output=True, text=True, check=False, timeout=30, cwd=server.data_dir.parent,
-    )  # fmt: skip
+    folder = ("--server-data-dir", str(data_dir or server.data_dir))
+    done = headwater("events", *arguments, *folder, cwd=server.data_dir.parent)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

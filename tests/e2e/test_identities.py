@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from e2e.harness import HEADWATER, REGION, make_source, publishing, running_server, wait_for
+from e2e.harness import REGION, headwater, make_source, publishing, running_server, wait_for
 from e2e.harness import wait_until_live as live
 
 CONFIG = Config(retries={"max_attempts": 1})
@@ -37,11 +37,8 @@ def run(server):
     """Run a command on the server's data directory; its standard output."""
 
     def run(*arguments, fails=None, text=None):
-        done = subprocess.run(
-            [HEADWATER, *arguments, "--server-data-dir", str(server.data_dir)],
-            capture_output=True, text=True, check=False, timeout=30, input=text,
-            cwd=server.data_dir.parent,
-        )  # fmt: skip
+        folder = ("--server-data-dir", str(server.data_dir))
+        done = headwater(*arguments, *folder, cwd=server.data_dir.parent, text=text)
         assert "Traceback" not in done.stderr
         if fails is None:
             assert done.returncode == 0, done.stderr
@@ -310,14 +307,11 @@ def test_no_secret_is_ever_logged(tmp_path):
         commands = [
             ["user", "create", "ana"],
             ["policy", "attach", "IVSFullAccess", "--user", "ana"],
+            ["key", "create", "--user", "ana", "--expires", "1h"],
         ]
-        for command in commands:
-            subprocess.run([HEADWATER, *command, *folder], check=True, timeout=30, cwd=tmp_path)
-        made = subprocess.run(
-            [HEADWATER, "key", "create", "--user", "ana", "--expires", "1h", *folder],
-            capture_output=True, text=True, check=True, timeout=30, cwd=tmp_path,
-        )  # fmt: skip
-        lines = pasted(made.stdout)
+        done = [headwater(*command, *folder, cwd=tmp_path) for command in commands]
+        assert [each.returncode for each in done] == [0] * len(commands)
+        lines = pasted(done[-1].stdout)
         ana = client(server, lines)
         session = client(server, root(server), "sts").get_session_token()["Credentials"]
         answer = ana.create_channel(insecureIngest=True)

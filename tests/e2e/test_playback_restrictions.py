@@ -13,7 +13,7 @@ from e2e.blocks import blocks_of
 from e2e.browser import open_page
 from e2e.clients import cli_environment
 from e2e.conftest import delete_channel
-from e2e.harness import HEADWATER, frame_hashes, publishing, running_server, wait_until_live
+from e2e.harness import frame_hashes, headwater, publishing, running_server, wait_until_live
 from e2e.players.site import player_site
 from e2e.viewers import fetch
 
@@ -180,10 +180,7 @@ def test_a_setting_that_cannot_be_used_is_named_at_the_start(tmp_path, flag, val
         for name in ("http", "http-tls", "rtmp", "rtmp-tls")
         for word in (f"--{name}-port", "0")
     ]
-    done = subprocess.run(
-        [HEADWATER, "serve", "--server-data-dir", str(tmp_path / "data"), *ports, flag, value],
-        capture_output=True, text=True, check=False, timeout=30,
-    )  # fmt: skip
+    done = headwater("serve", "--server-data-dir", str(tmp_path / "data"), *ports, flag, value)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr

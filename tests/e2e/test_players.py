@@ -1,70 +1,28 @@
-"""Real players of each kind: in a browser, on a television box, on the command line."""
+"""Real players in a browser."""
 
-import os
-import re
-import shutil
-import statistics
-import subprocess
 import time
-from contextlib import ExitStack, contextmanager
-from itertools import pairwise
-from types import SimpleNamespace
+from contextlib import contextmanager
 
 import pytest
 
 from e2e.browser import open_page
-from e2e.harness import (
-    RELOAD_NOISE,
-    make_source,
-    publishing,
-    running_server,
-    wait_for,
-    wait_until_live,
-)
+from e2e.harness import publishing, wait_for, wait_until_live
 from e2e.players.site import is_installed, player_site
+from e2e.players.streams import FPS, SOURCE_S, live_streams
 
-STREAMS = {
-    # id,          container,         latency
-    "ts low":      ("TS",             "LOW"),
-    "fmp4 low":    ("FRAGMENTED_MP4", "LOW"),
-    "ts normal":   ("TS",             "NORMAL"),
-    "fmp4 normal": ("FRAGMENTED_MP4", "NORMAL"),
-}  # fmt: skip
-SOURCE_S = 32  # a whole number of AAC frames, so that it can be sent in a loop
-FPS = 30
+WATCHED = ("ts low", "fmp4 low", "ts normal")
 WATCH_S = 10  # without a stall
 WITHIN_S = 45  # the first such stretch comes by then, also on a loaded machine
 RECOVERED_S = 3  # of playing is recovery
 RECOVER_WITHIN_S = 20
 LOW_LATENCY_S = 5  # far above what is usual; a stream without parts is further behind
-NATIVE_FRAMES = 120
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    path = tmp_path_factory.mktemp("players") / "source.flv"
-    return make_source(path, seconds=SOURCE_S, fps=FPS)
+def site(tmp_path_factory):
+    with live_streams(tmp_path_factory.mktemp("players"), WATCHED) as site:
+        yield site
 
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory, source):
-    """A server with the four streams live; `arns` and `urls` by id."""
-    with running_server(tmp_path_factory.mktemp("players") / "data") as server, ExitStack() as live:
-        client, arns, urls = server.ivs(), {}, {}
-        for name, (container, latency) in STREAMS.items():
-            made = client.create_channel(
-                insecureIngest=True, containerFormat=container, latencyMode=latency
-            )
-            ingest = server.ingest_url("rtmp", made["streamKey"]["value"])
-            live.enter_context(publishing(source, ingest, loop=True))
-            arns[name] = made["channel"]["arn"]
-            urls[name] = made["channel"]["playbackUrl"]
-        for arn in arns.values():
-            wait_until_live(client, arn)
-        yield SimpleNamespace(server=server, client=client, arns=arns, urls=urls)
-
-
-# Players in a browser.
 
 # A part of a transport stream that has no key frame is more than two players can use:
 # video.js 8.24.1 appends an init segment after each reload of the playlist, and its mux.js puts
@@ -110,7 +68,7 @@ def wait_until_played(page, seconds, within_s, what):
     return page.evaluate("stats()")
 
 
-@pytest.fixture(scope="module", params=["ts low", "fmp4 low", "ts normal"])
+@pytest.fixture(scope="module", params=WATCHED)
 def watched(request, site):
     """What each player showed of one stream, all at the same time."""
     rows = [row for row in BROWSER_PLAYERS if row[0] == request.param and is_installed(row[1])]
@@ -189,8 +147,8 @@ def network_of(page, **conditions):
     network.send("Network.emulateNetworkConditions", usual)
 
 
-def test_hls_js_plays_over_a_network_of_one_and_a_half_times_the_bitrate(hls_page, source):
-    bytes_per_s = source.stat().st_size / SOURCE_S
+def test_hls_js_plays_over_a_network_of_one_and_a_half_times_the_bitrate(hls_page, site):
+    bytes_per_s = site.source.stat().st_size / SOURCE_S
     throughput = int(bytes_per_s * 1.5)
     with network_of(hls_page, latency=20, downloadThroughput=throughput):
         hls_page.evaluate("restartCount()")
@@ -232,7 +190,7 @@ def test_the_watch_page_comes_back_after_a_lost_connection(site):
         )
 
 
-def test_the_watch_page_comes_back_with_the_encoder(site, source):
+def test_the_watch_page_comes_back_with_the_encoder(site):
     made = site.client.create_channel(insecureIngest=True)
     arn = made["channel"]["arn"]
     ingest = site.server.ingest_url("rtmp", made["streamKey"]["value"])
@@ -245,116 +203,11 @@ def test_the_watch_page_comes_back_with_the_encoder(site, source):
         return stream["streamId"] != before["streamId"] and stream["viewerCount"] == 1
 
     with open_page() as page:
-        with publishing(source, ingest):
+        with publishing(site.source, ingest):
             before = wait_until_live(site.client, arn)
             page.goto(watch_url(site, arn))
             page.wait_for_selector("html[data-state=playing]", timeout=20_000)
         page.wait_for_timeout(3000)
-        with publishing(source, ingest):
+        with publishing(site.source, ingest):
             wait_for(lambda: watched_again(before), RECOVER_WITHIN_S, "a viewer of the new stream")
             assert_plays_again(page)
-
-
-# Players outside of browsers.
-
-
-def ffmpeg(url):
-    seconds = str(NATIVE_FRAMES / FPS)
-    return ["ffmpeg", "-hide_banner", "-nostdin", "-v", "warning", "-xerror", "-i", url,
-            "-t", seconds, "-map", "0:v", "-map", "0:a", "-f", "framemd5", "-"]  # fmt: skip
-
-
-def vlc(url):
-    """VLC's own reading, not decoded: a transport stream on standard output."""
-    return ["cvlc", "--intf", "dummy", "--no-plugins-cache",
-            "--sout", "#std{access=file,mux=ts,dst=-}", url, "vlc://quit"]  # fmt: skip
-
-
-def gstreamer(url):
-    sink = "fakesink sync=true"
-    return ["gst-launch-1.0", "-v", "playbin3", f"uri={url}",
-            f"video-sink={sink} silent=false num-buffers={NATIVE_FRAMES} name=picture",
-            f"audio-sink={sink} num-buffers={NATIVE_FRAMES}"]  # fmt: skip
-
-
-NATIVE_PLAYERS = {"ffmpeg": ffmpeg, "cvlc": vlc, "gst-launch-1.0": gstreamer}
-
-
-def is_usable(program):
-    if program == "gst-launch-1.0" and shutil.which("gst-inspect-1.0"):
-        needed = ("playbin3", "hlsdemux2", "souphttpsrc", "tsdemux", "qtdemux", "avdec_h264")
-        asked = [["gst-inspect-1.0", "--exists", element] for element in needed]
-        return all(subprocess.run(ask, check=False).returncode == 0 for ask in asked)
-    return shutil.which(program) is not None
-
-
-@pytest.fixture(scope="module", params=list(STREAMS))
-def read(request, site, source, tmp_path_factory):
-    """Exit status, output and words of each native player, all at the same time."""
-    folder, started = tmp_path_factory.mktemp("native"), {}
-    for program, command in NATIVE_PLAYERS.items():
-        if not is_usable(program):
-            continue
-        # VLC refuses to be run by root.
-        user = "nobody" if program == "cvlc" and os.geteuid() == 0 else None
-        with (folder / program).open("wb") as out, (folder / f"{program}.err").open("wb") as err:
-            started[program] = subprocess.Popen(
-                command(site.urls[request.param]), stdout=out, stderr=err, user=user
-            )
-    enough_bytes = 1.3 * NATIVE_FRAMES / FPS * source.stat().st_size / SOURCE_S
-    deadline = time.monotonic() + WITHIN_S
-    while any(process.poll() is None for process in started.values()):
-        time.sleep(0.2)
-        if "cvlc" in started and (folder / "cvlc").stat().st_size > enough_bytes:
-            started["cvlc"].terminate()  # it would go on for as long as the stream does
-        if time.monotonic() > deadline:
-            for process in started.values():
-                process.kill()
-    return {
-        program: (process.returncode, folder / program, (folder / f"{program}.err").read_text())
-        for program, process in started.items()
-    }
-
-
-def what_was_read(read, program):
-    if program not in read:
-        pytest.skip(f"{program} is not installed, or lacks plugins: `make system-tools` does that")
-    status, output, words = read[program]
-    assert status == 0, words[-2000:]
-    return output, words
-
-
-def assert_smooth(times_s):
-    """Frames in order at their pace, but for where the source begins again."""
-    steps = [after - before for before, after in pairwise(times_s)]
-    assert len(times_s) >= NATIVE_FRAMES * 0.9
-    assert statistics.median(steps) == pytest.approx(1 / FPS, abs=0.004)
-    assert min(steps) > 0
-    assert max(steps) < 4 / FPS
-
-
-def test_ffmpeg_reads_it_without_a_word(read):
-    output, words = what_was_read(read, "ffmpeg")
-
-    assert [line for line in words.splitlines() if not line.endswith(RELOAD_NOISE)] == []
-    rows = [line for line in output.read_text().splitlines() if line.startswith("0,")]
-    assert_smooth([int(row.split(",")[2]) / FPS for row in rows])
-
-
-def test_vlc_reads_it(read):
-    output, _ = what_was_read(read, "cvlc")
-
-    probe = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time",
-         "-of", "csv=p=0", str(output)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert_smooth([float(line.strip(",")) for line in probe.stdout.split()])
-
-
-def test_gstreamer_reads_it(read):
-    output, words = what_was_read(read, "gst-launch-1.0")
-
-    assert "ERROR" not in words
-    shown = re.findall(r"chain .*? pts: 0:(\d\d):([\d.]+),", output.read_text())
-    assert_smooth([int(minutes) * 60 + float(seconds) for minutes, seconds in shown])

@@ -11,8 +11,8 @@ import pytest
 
 from e2e.browser import open_page
 from e2e.harness import (
-    HEADWATER,
     frame_hashes,
+    headwater,
     publishing,
     running_server,
     wait_for,
@@ -50,6 +50,16 @@ def sources(tmp_path_factory):
         "first": make(folder / "first.flv", **how),
         "same": make(folder / "same.flv", **how, vf="negate"),
         "other": make(folder / "other.flv", **how, vf="hue=h=90", b_frames=B_FRAMES),
+    }
+
+
+@pytest.fixture(scope="module")
+def pictures(sources):
+    """Whose picture each is, and which, by its hash."""
+    return {
+        hashed: (name, number)
+        for name, source in sources.items()
+        for number, hashed in enumerate(frame_hashes(str(source)))
     }
 
 
@@ -145,14 +155,11 @@ def test_its_playlists_have_no_discontinuity(join, recorded):
 
 
 @pytest.mark.parametrize("master", ["master.m3u8", "byte-range-multivariant.m3u8"])
-def test_the_pictures_of_both_encoders_are_there_once_and_in_order(join, recorded, sources, master):
+def test_the_pictures_of_both_encoders_are_there_once_and_in_order(
+    join, recorded, pictures, master
+):
     file = str(recorded / "media/hls" / master)
-    known = {
-        hashed: (name, number)
-        for name in ("first", join.other)
-        for number, hashed in enumerate(frame_hashes(str(sources[name])))
-    }
-    frames = [known.get(each, ("unknown", 0)) for each in hashes(file)]
+    frames = [pictures.get(each, ("unknown", 0)) for each in hashes(file)]
 
     shown = {name: [n for _, n in rows] for name, rows in groupby(frames, key=lambda row: row[0])}
     assert list(shown) == ["first", join.other]
@@ -193,15 +200,8 @@ def test_messages_of_before_and_after_are_there_once_and_in_order(join, recorded
 
 
 def test_times_and_counters_go_on_over_the_join(world, recorded):
-    done = subprocess.run(
-        [
-            *[HEADWATER, "recording", "verify", recorded.name],
-            *["--server-data-dir", str(world.server.data_dir)],
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    folder = ("--server-data-dir", str(world.server.data_dir))
+    done = headwater("recording", "verify", recorded.name, *folder)
 
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
 

@@ -8,20 +8,7 @@ import time
 
 import pytest
 
-from e2e.harness import HEADWATER, REGION, publishing, running_server, wait_for, wait_until_live
-
-
-def headwater(*arguments, cwd, **environment):
-    base = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "HEADWATER_"))}
-    return subprocess.run(
-        [HEADWATER, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-        cwd=cwd,
-        env=base | environment,
-    )
+from e2e.harness import REGION, headwater, publishing, running_server, wait_for, wait_until_live
 
 
 def test_nothing_answered_is_lost_when_the_server_is_killed(tmp_path):

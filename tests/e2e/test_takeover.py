@@ -177,7 +177,8 @@ def test_a_stream_is_taken_over_so_often_and_no_more(server, client, channel, so
                         ),
                     )
                     encoder.kill()  # its place is kept for it
-        assert failures(client, arn, 1) == ["StreamTakeoverLimitBreached"]
+        codes = wait_for(lambda: failures(client, arn, 1), OVER_S, "the event")
+        assert codes == ["StreamTakeoverLimitBreached"]
         client.stop_stream(channelArn=arn)
 
 

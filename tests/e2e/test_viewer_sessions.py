@@ -20,8 +20,8 @@ from e2e.browser import open_page
 from e2e.clients import cli_environment
 from e2e.harness import (
     FFMPEG,
-    HEADWATER,
     REGION,
+    headwater,
     publishing,
     running_server,
     wait_for,
@@ -143,10 +143,9 @@ def test_thousands_behind_one_address_are_counted_each(server, client, source):
 def test_a_viewer_too_many_is_told_so_in_a_browser_too(limited, source):
     client = limited.ivs()
     rules = ["put", "all", "--to", "file:all.jsonl", "--region", REGION]
-    subprocess.run(
-        [HEADWATER, "events", "rules", *rules, "--server-data-dir", str(limited.data_dir)],
-        check=True, capture_output=True, cwd=limited.data_dir.parent,
-    )  # fmt: skip
+    folder = ("--server-data-dir", str(limited.data_dir))
+    done = headwater("events", "rules", *rules, *folder, cwd=limited.data_dir.parent)
+    assert done.returncode == 0, done.stderr
     with (
         live(limited, source) as channel,
         Client(channel["playbackUrl"]) as crowd,

@@ -10,6 +10,7 @@ import ctypes
 import ctypes.util
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -96,7 +97,7 @@ def main():
     vlc = _pointer(library.libvlc_new(len(OPTIONS), (ctypes.c_char_p * len(OPTIONS))(*OPTIONS)))
     media = _pointer(library.libvlc_media_new_location(vlc, url.encode()))
     player = _pointer(library.libvlc_media_player_new_from_media(media))
-    alive = _receive(library, player, width, height, shown)
+    alive = _receive(library, player, width, height, shown)  # until the process ends
     library.libvlc_media_player_play(player)
     state, length_ms, before = 0, 0, None if seek_ms >= 0 else 0
     deadline = time.monotonic() + GIVE_UP_S
@@ -107,9 +108,10 @@ def main():
             before = len(shown)
             library.libvlc_media_player_set_time(player, ctypes.c_int64(seek_ms))
         state = library.libvlc_media_player_get_state(player)
-    del alive
     said = {"state": state, "length_ms": length_ms, "before_seek": before, "shown": shown}
     sys.stdout.write(json.dumps(said))
+    sys.stdout.flush()
+    os._exit(int(not alive))  # at once: VLC's threads may still show pictures
 
 
 if __name__ == "__main__":
