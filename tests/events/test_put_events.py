@@ -78,6 +78,7 @@ def test_the_signature_is_botocores(url, monkeypatch):
     [
         pytest.param(b"", "none of PutEvents", id="empty"),
         pytest.param(b"<html>", "none of PutEvents", id="html"),
+        pytest.param(b'{"Entries":[{"ErrorCode":"\xff"}]}', "none of PutEvents", id="no text"),
         pytest.param(b'{"FailedEntryCount":"1"}', "none of PutEvents", id="wrong-type"),
         pytest.param(
             b'{"FailedEntryCount":1,"Entries":[{"ErrorCode":"NotAuthorizedForSourceException",'

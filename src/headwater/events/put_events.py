@@ -98,7 +98,7 @@ def check_answer(body: bytes) -> None:
     """
     try:
         answer = msgspec.json.decode(body, type=_Answer)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         raise PeerError("the answer is none of PutEvents") from None
     if answer.failed_entry_count:
         entry = answer.entries[0] if answer.entries else _Entry()

@@ -115,6 +115,14 @@ def test_too_many_renditions_are_refused():
         request_reader().push(write_message(message))
 
 
+@pytest.mark.parametrize("reader", [request_reader, answer_reader])
+def test_a_name_that_is_no_text_is_refused(reader):
+    body = b"\x81\xa4type\xa1\xff"
+
+    with pytest.raises(PeerError):
+        reader().push(len(body).to_bytes(4, "big") + body)
+
+
 def test_an_answer_is_no_request():
     with pytest.raises(PeerError):
         request_reader().push(write_message(Finished()))

@@ -152,7 +152,7 @@ class MessageReader(Generic[_Message]):
             position = start + size
             try:
                 messages.append(self._decoder.decode(self._buffer[start:position]))
-            except msgspec.MsgspecError as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 raise PeerError(f"not a transcoder's message: {error}") from None
         del self._buffer[:position]
         return messages
