@@ -47,7 +47,9 @@ STORED = {
 STORED_MEMBERS = {
     "adConfigurationArn": "No ads are inserted.",
     "failoverSlateConfigurationArn": "No slate is shown.",
-    "multitrackInputConfiguration": "One video track is read.",
+    "multitrackInputConfiguration": (
+        "Several video tracks are refused, with IVS's code; `REQUIRE` refuses a single one."
+    ),
 }
 """Members of channels, and the same of them."""
 
