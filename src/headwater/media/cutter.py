@@ -20,6 +20,7 @@ When sound runs ahead of the video by MAX_AUDIO_LEAD_MS, the camera is taken to 
 time then goes on with the sound.
 """
 
+import math
 from collections import deque
 
 from msgspec import Struct
@@ -113,6 +114,7 @@ class Cutter:
         self._gops: deque[int] = deque(maxlen=RECENT_GOPS)
         self._reorder = 0  # ticks between decoding and showing a frame
         self._audio_room = 0  # ticks of sound behind the end of the last part
+        self._audio_from = -math.inf  # sound before it would lie in a hole, and comes too late
 
     def _ticks(self, milliseconds: int) -> int:
         return milliseconds * self._scale // 1000
@@ -124,6 +126,8 @@ class Cutter:
             LimitError: more bytes came than fit into the time they claim to last.
         """
         self._now_ms = now_ms
+        if packet.kind != self._clock_kind and packet.dts < self._audio_from:
+            return
         self._open_bytes += len(packet.data)
         if self._open_bytes > MAX_OPEN_BYTES:
             raise LimitError(f"more than {MAX_OPEN_BYTES} bytes of media in one part")
@@ -209,14 +213,22 @@ class Cutter:
             elif limit == segment_end and self._index:
                 self._end_segment()  # what remains of it is too short to hold anything
             else:
-                self._leave_hole(end)
+                self._leave_hole(min(end, max(limit, self._next_sound(end))))
         self._cursor = max(self._cursor, end)
 
     def _leave_hole(self, end: int) -> None:
         """Nothing to play until `end`: the playlist says so by a discontinuity."""
         self._end_segment()
+        if self._clock_kind == "video":
+            self._audio_from = self._audio_end(end)
         self._discontinuity, self._times_go_on = True, False
         self._segment_start = self._part_start = self._cursor = end
+
+    def _next_sound(self, end: int) -> int:
+        """Where on the clock the sound begins that has come; `end` if none has."""
+        if not self._audio:
+            return end
+        return rescale(self._audio[0].dts, self._audio_scale, self._scale) - self._reorder
 
     def _watch_lead(self, packet: Packet) -> None:
         """Let the clock follow the sound where video has not come for long."""

@@ -13,6 +13,7 @@ first segment that the next encoder has from its start.
 Its packets lie on the leader's clock, in order of presentation: no reordered frames.
 """
 
+import math
 from collections import deque
 
 from msgspec import Struct, field, structs
@@ -111,6 +112,7 @@ class Follower:
         self._start: Cut | None = None  # of the segment that the next part begins
         # Inserted tags that met a gap; the oldest are given up.
         self._owed: deque[TimedTag] = deque(maxlen=MAX_OWED_TAGS)
+        self._media_from_pts = -math.inf  # what lies before would be in a hole of the leader's
         self._from_pts: int | None = 0  # segments from here on are waited for
         self._is_expected = False  # the segment in hand is
         self._is_over = False
@@ -218,8 +220,9 @@ class Follower:
     def _repeat_part(self, leaders: Part, end_pts: int) -> list[MediaEvent]:
         start, self._start = self._start, None
         if start is not None:
-            self._switch(start.at_pts, end_pts)
+            self._enter(start, end_pts)
         timeline = self._timelines[0]
+        self._skip(timeline, self._media_from_pts)
         video = self._take_video(timeline, end_pts)
         audio = self._take_audio(timeline, end_pts)
         if not video and not self._is_expected and timeline.tracks.video is not None:
@@ -246,6 +249,15 @@ class Follower:
         self._written_init = self._init
         return [structs.replace(start.event, init=init)]
 
+    def _enter(self, start: Cut, end_pts: int) -> None:
+        """Begin a segment, whose first part ends at `end_pts`."""
+        before = self._timelines[0]
+        self._switch(start.at_pts, end_pts)
+        if self._timelines[0] is not before:
+            self._media_from_pts = -math.inf
+        elif isinstance(start.event, SegmentStarted) and start.event.discontinuity:
+            self._media_from_pts = start.at_pts  # the leader left a hole
+
     def _switch(self, start_pts: int, end_pts: int) -> None:
         """Where a segment starts, go over to the timeline that it belongs to."""
         timeline = self._timelines[0]
@@ -253,7 +265,7 @@ class Follower:
             following = self._timelines[1]
             if following.start_pts is None or following.start_pts >= end_pts:
                 break
-            self._skip(timeline, None)
+            self._skip(timeline, math.inf)
             self._timelines.popleft()
             # The first pictures after a loss may belong to a segment that is a gap already.
             self._skip(following, start_pts)
@@ -263,10 +275,10 @@ class Follower:
             self._init = self._writer.set_tracks(tracks)
             self._written = tracks
 
-    def _skip(self, timeline: _Timeline, pts: int | None) -> None:
-        """Drop what lies before `pts`; None: everything."""
+    def _skip(self, timeline: _Timeline, pts: float) -> None:
+        """Drop what lies before `pts`."""
         for queue in (timeline.video, timeline.audio):
-            while queue and (pts is None or timeline.pts(queue[0]) < pts):
+            while queue and timeline.pts(queue[0]) < pts:
                 self._take(queue)
 
     def _take_video(self, timeline: _Timeline, end_pts: int) -> list[Sample]:
