@@ -10,6 +10,7 @@ import struct
 
 import pytest
 import structlog
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -216,6 +217,31 @@ async def test_rtmps_is_the_same_over_tls(tls):
     assert take.items == [SOUND]
     assert take.attempt.encrypted is True
     assert line["encrypted"] is True
+
+
+@pytest.mark.parametrize("encrypted", [False, True], ids=["RTMP", "RTMPS"])
+def test_what_an_encoder_sends_last_is_taken_though_it_hangs_up_at_once(tls, encrypted):
+    """On the event loop that the server has."""
+    uvloop.run(_last_words(*tls if encrypted else (None, None)))
+
+
+async def _last_words(server_context, client_context):
+    gate = Gate()
+    context_of = (lambda: server_context) if server_context else None
+    async with serving(gate, ssl_context=context_of) as (port, log):
+        _, writer = await dial(port, PUBLISH, client_context)
+        take = await soon(gate.takes.get())
+        await soon(take.first.wait())  # from now on it waits for turns
+        for number in range(1, 6):
+            writer.write(audio(aac(b"x"), 7 * number))
+            await asyncio.sleep(0)
+        writer.write(wire.ending())
+        await hang_up(writer)
+        await soon(take.over.wait())
+        await ended(log)
+
+    assert len(take.items) == 1 + 5
+    assert take.reasons == ["the encoder sent FCUnpublish"]
 
 
 async def test_a_refusal_reaches_an_encoder_that_goes_on_sending():

@@ -18,7 +18,6 @@ from msgspec import Struct
 
 from headwater.core.errors import LimitError, MediaError, PeerError
 from headwater.ingest.gate import PublishAttempt, Publisher, PublishGate, Refusal
-from headwater.ingest.rest import Rests
 from headwater.ingest.rtmp.handshake import NONCE_BYTES
 from headwater.ingest.rtmp.session import (
     PublishEnded,
@@ -26,6 +25,7 @@ from headwater.ingest.rtmp.session import (
     RtmpSession,
     SessionEvent,
 )
+from headwater.ingest.turns import Turns
 
 GATE_TIMEOUT_S = 10.0
 """For the node's answer; librtmp gives up after 30 s."""
@@ -34,8 +34,8 @@ LINGER_S = 0.5
 ABORT_S = 1.0
 """After closing began, for a peer that does not read."""
 
-FULL_READ_BYTES = 64 << 10
-"""A read of so much leaves more in the socket: no rest, or a fast encoder would be slowed down."""
+MAX_GATHERED_BYTES = 64 << 10
+"""So much does not wait for a turn: at 6 Mb/s two turns' worth."""
 
 _REJECTED = "NetStream.Publish.Rejected"
 _STOPPED = "NetStream.Unpublish.Success"
@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         origin: Origin,
         gate: PublishGate,
         *,
-        rests: Rests,
+        turns: Turns,
         on_accepted: Callable[["Connection"], None],
         on_closed: Callable[["Connection"], None],
     ) -> None:
@@ -77,7 +77,7 @@ class Connection(asyncio.Protocol):
         self.answer_task: asyncio.Task[Publisher | Refusal] | None = None
         self.is_accepted = False
         self._gate = gate
-        self._rests = rests
+        self._turns = turns
         self._on_accepted = on_accepted
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
@@ -90,13 +90,15 @@ class Connection(asyncio.Protocol):
         self._reason: str | None = None  # set: closing
         self._reading = True
         self._writing_paused = False
-        self._resting = False
+        self._gathered: list[bytes] = []  # from a live encoder, until its turn
+        self._gathered_bytes = 0
         self._bytes_in = 0
 
     # --- from the server ---
 
     def stop(self, reason: str) -> None:
         """End the connection from our side; harmless when it is over."""
+        self._take_turn()
         self._close(reason, code=_STOPPED)
 
     def abort(self) -> None:
@@ -120,13 +122,14 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes from the encoder."""
         self._bytes_in += len(data)
-        if self._reason is None:
-            self._advance(data)
-        is_slow = self._publisher is not None and len(data) < FULL_READ_BYTES
-        if is_slow and not self._resting:
-            self._resting = True
-            self._update_reading()
-            self._rests.begin(self._end_rest)
+        if self._reason is not None:
+            return
+        self._gathered.append(data)
+        self._gathered_bytes += len(data)
+        if self._publisher is None or self._gathered_bytes > MAX_GATHERED_BYTES:
+            self._take_turn()
+        elif len(self._gathered) == 1:
+            self._turns.wait(self._take_turn)
 
     def pause_writing(self) -> None:
         """The encoder does not read our answers: read no more from it until it does."""
@@ -140,12 +143,15 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, for whatever reason."""
+        self._take_turn()
         lost = f"connection lost: {type(exc).__name__}" if exc else "closed by the encoder"
         self._finish(self._reason or lost)
 
-    def _end_rest(self) -> None:
-        self._resting = False
-        self._update_reading()
+    def _take_turn(self) -> None:
+        """Work through what has been gathered, if it is still there."""
+        gathered, self._gathered, self._gathered_bytes = self._gathered, [], 0
+        if gathered and self._reason is None:
+            self._advance(gathered[0] if len(gathered) == 1 else b"".join(gathered))
 
     # --- session and publisher ---
 
@@ -245,6 +251,7 @@ class Connection(asyncio.Protocol):
 
     def _look_at_deadline(self) -> None:
         self._deadline_timer = None
+        self._take_turn()
         try:
             self._session.handle_timeout(self._loop.time())
         except LimitError as error:
@@ -257,11 +264,8 @@ class Connection(asyncio.Protocol):
             self._transport.write(out)
 
     def _update_reading(self) -> None:
-        """Read unless the gate thinks, the encoder does not read, or it is in a rest.
-
-        In lingering, always read.
-        """
-        waiting = self.answer_task is not None or self._writing_paused or self._resting
+        """Read unless the gate is thinking or the encoder does not read; always in lingering."""
+        waiting = self.answer_task is not None or self._writing_paused
         reading = self._reason is not None or not waiting
         if self._transport is None or self._transport.is_closing() or reading == self._reading:
             return

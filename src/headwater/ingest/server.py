@@ -18,8 +18,8 @@ from headwater.core.errors import PeerError
 from headwater.ingest.connection import Connection, Origin
 from headwater.ingest.gate import PublishAttempt, Publisher, PublishGate, Refusal
 from headwater.ingest.proxy import ProxiedAddress, ProxyHeader
-from headwater.ingest.rest import Rests
 from headwater.ingest.rtmp.session import PUBLISH_TIMEOUT_S
+from headwater.ingest.turns import Turns
 
 __all__ = ["PublishAttempt", "PublishGate", "Publisher", "Refusal", "RtmpServer"]
 
@@ -58,7 +58,7 @@ class RtmpServer:
         self._max_waiting_per_address = max_waiting_per_address
         self._proxy_protocol = proxy_protocol
         self._unnamed = 0  # accepted, PROXY header not read yet
-        self._rests = Rests()
+        self._turns = Turns()
         self._connections: set[Connection] = set()
         self._waiting: Counter[str] = Counter()
         self._greetings: set[asyncio.Task[None]] = set()
@@ -140,7 +140,7 @@ class RtmpServer:
         connection = Connection(
             named,
             gate,
-            rests=self._rests,
+            turns=self._turns,
             on_accepted=self._on_accepted,
             on_closed=self._on_closed,
         )
