@@ -51,7 +51,7 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 # Beside the end-to-end tests, which wait most of the time, these take what is left.
 .PHONY: unit
 unit: setup ## Tests of the parts
-	nice -n 19 $(PYTEST) --ignore tests/e2e -n $(CORES)
+	nice $(PYTEST) --ignore tests/e2e -n $(CORES)
 
 E2E := $(PYTEST) tests/e2e --no-loadscope-reorder
 

@@ -14,9 +14,18 @@ REAL_TIME = (
     "test_transcoder_failures.py",
     "test_demo.py",
     "test_viewer_resolution.py",
+    "test_publisher.py",
 )
 """They encode or decode in real time: one on each core is what a machine can bear."""
-LONG = ("test_encoders.py", "test_clients_terraform.py", "test_identities.py")
+LONG = (
+    "test_identities.py",
+    "test_clients_sdks.py",
+    "test_recorded_joins.py",
+    "test_encoders.py",
+    "test_clients_terraform.py",
+    "test_recording_players.py",
+    "test_events.py",
+)
 LOG_LINES = 150
 FIRST = (*REAL_TIME, *LONG)
 """The longest run first, so that no process is left with one of them at the end."""

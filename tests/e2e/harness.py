@@ -53,8 +53,12 @@ class Server:
 
     def ivs(self, **config: Any) -> Any:
         """A boto3 client pointed here."""
+        return self.client("ivs", **config)
+
+    def client(self, service: str, **config: Any) -> Any:
+        """The same for any service."""
         return boto3.client(
-            "ivs",
+            service,
             endpoint_url=self.url,
             region_name=REGION,
             aws_access_key_id=self.access_key_id,

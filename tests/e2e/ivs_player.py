@@ -1,11 +1,12 @@
 """The real IVS player in a page, from a folder where npm installed it; nothing of it is here."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+
+from e2e.web import web_server
 
 # The package is CommonJS: `require` as Node.js does it, by synchronous requests.
 PAGE = b"""<!doctype html><title>IVS player</title>
@@ -93,12 +94,5 @@ class _Files(SimpleHTTPRequestHandler):
 @contextmanager
 def player_page(modules: Path) -> Iterator[str]:
     """The URL of a page with `play(url)` and `stats()`; `modules` is a node_modules folder."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=modules))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with web_server(partial(_Files, directory=modules)) as port:
+        yield f"http://127.0.0.1:{port}/"

@@ -1,11 +1,11 @@
 """What tests of recordings have in common."""
 
-import threading
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 
 from e2e.harness import wait_for
+from e2e.web import web_server
 
 BUCKET = "my-recordings"
 
@@ -63,12 +63,5 @@ class _Files(SimpleHTTPRequestHandler):
 @contextmanager
 def served(folder):
     """The address of a folder, as a bucket behind a web server is read."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Files, directory=folder))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with web_server(partial(_Files, directory=folder)) as port:
+        yield f"http://127.0.0.1:{port}"

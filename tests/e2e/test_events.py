@@ -3,11 +3,10 @@
 import json
 import re
 import subprocess
-import threading
 import urllib.request
 import uuid
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import SimpleNamespace
 
 import pytest
@@ -23,6 +22,7 @@ from e2e.harness import (
     wait_for,
     wait_until_live,
 )
+from e2e.web import web_server
 
 ALLOWED = ("--events-private-webhooks", "on")
 PAGE = b"<!doctype html><title>a page of another origin</title>"
@@ -50,13 +50,8 @@ def receiving(port=0):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield SimpleNamespace(port=server.server_port, got=got)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with web_server(Handler, port) as bound:
+        yield SimpleNamespace(port=bound, got=got)
 
 
 @pytest.fixture(scope="module")

@@ -28,9 +28,15 @@ SHOW = """
 async (seconds) => {
   const video = document.querySelector("video");
   const sought = new Promise((done) => video.addEventListener("seeked", done, { once: true }));
+  const shown = new Promise((done) => {
+    const look = (_now, { mediaTime }) =>
+      Math.abs(mediaTime - seconds) < 0.05 ? done() : video.requestVideoFrameCallback(look);
+    video.requestVideoFrameCallback(look);
+  });
   video.pause();
   video.currentTime = seconds;
-  await sought;
+  await sought;  // may come before the picture, and that only if it is another one
+  await Promise.race([shown, new Promise((done) => setTimeout(done, 1000))]);
   const canvas = new OffscreenCanvas(video.videoWidth, video.videoHeight);
   const pen = canvas.getContext("2d", { willReadFrequently: true });
   pen.drawImage(video, 0, 0);

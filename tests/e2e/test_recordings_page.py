@@ -1,11 +1,7 @@
 """The page of a channel's recordings, and going back in a running stream, in Chromium."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from contextlib import contextmanager
@@ -15,6 +11,7 @@ import pytest
 
 from e2e.browser import open_page
 from e2e.harness import headwater, running_server, wait_for, wait_until_live
+from e2e.test_watch_page import test_picture
 from recording.made import make_recording
 
 BUCKET = "page-bucket"
@@ -199,23 +196,6 @@ def test_a_page_without_recordings_says_why(recorder, configuration, tmp_path, w
         says = "not shown here" if wishes else "Nothing has been recorded"
         wait_for(lambda: says in page.inner_text("#notice"), 10, says)
         assert page.query_selector_all(".card") == []
-
-
-@contextmanager
-def test_picture(url):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "headwater.publisher",
-         "--width", "640", "--height", "360", "--video-kbps", "600"],
-        env=os.environ | {"HEADWATER_PUBLISH_URL": url},
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(10)
-
-
-test_picture.__test__ = False  # a helper, whatever its name
 
 
 def test_a_viewer_goes_back_to_the_start_of_the_stream_and_returns_to_live(

@@ -1,13 +1,14 @@
 """Serves the test page and the players from an origin that is not Headwater's."""
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+
+from e2e.web import web_server
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -41,18 +42,10 @@ class _Files(SimpleHTTPRequestHandler):
 @contextmanager
 def player_site() -> Iterator[Any]:
     """A function from player, playback URL and settings to the page that shows it."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Files)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    with web_server(_Files) as port:
 
-    def page_of(player: str, playback_url: str, settings: dict[str, Any]) -> str:
-        words = {"player": player, "url": playback_url, "settings": json.dumps(settings)}
-        wishes = urlencode(words)
-        return f"http://127.0.0.1:{server.server_port}/page.html?{wishes}"
+        def page_of(player: str, playback_url: str, settings: dict[str, Any]) -> str:
+            words = {"player": player, "url": playback_url, "settings": json.dumps(settings)}
+            return f"http://127.0.0.1:{port}/page.html?{urlencode(words)}"
 
-    try:
         yield page_of
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
